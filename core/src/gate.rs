@@ -1,0 +1,98 @@
+//! The gate: one plugin configuration with its policy and keys, and the decision on a request.
+//!
+//! The decision is one pure function of request, policy, keys and time, so a gateway, the test host and a console give
+//! the same one.
+
+mod answer;
+mod decide;
+mod exchange;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use outcome::{Action, Forward, Outcome, Record};
+
+use crate::config::{Config, ConfigFault, ConfigRule, Written};
+use crate::keyring::KeyRing;
+use crate::policy::Policy;
+use crate::roots::RootKeys;
+
+/// Everything that one plugin configuration decides from.
+#[derive(Debug)]
+pub struct Gate {
+    config: Config,
+    policy: Policy,
+    keys: KeyRing,
+}
+
+impl Gate {
+    /// Takes a plugin configuration with an inline policy. `environment` tells the value of an environment variable.
+    ///
+    /// # Errors
+    /// Every fault that could be found, each with its path; none of their texts holds a secret.
+    pub fn from_json(
+        json: &[u8],
+        environment: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let written = Written::from_json(json).map_err(|fault| vec![fault])?;
+        let (config, document) = written.check()?;
+        let policy = Policy::from_document(&document).map_err(|faults| {
+            let within = |path: String| {
+                if path.is_empty() {
+                    String::new()
+                } else {
+                    format!(".{path}")
+                }
+            };
+            faults
+                .into_iter()
+                .map(|fault| ConfigFault {
+                    path: format!("policy.inline{}", within(fault.path)),
+                    rule: ConfigRule::Policy(fault.rule),
+                })
+                .collect::<Vec<_>>()
+        })?;
+        config
+            .check_exchange(&policy)
+            .map_err(|fault| vec![fault])?;
+
+        let name = &config.root_key_env;
+        let fault = |rule| {
+            vec![ConfigFault {
+                path: "root_key_env".to_owned(),
+                rule,
+            }]
+        };
+        let roots =
+            environment(name).ok_or_else(|| fault(ConfigRule::RootKeysMissing(name.clone())))?;
+        let roots = RootKeys::parse(&roots).map_err(|error| fault(ConfigRule::RootKeys(error)))?;
+        Self::new(config, policy, &roots).map_err(fault)
+    }
+
+    /// Puts a gate together from its parts.
+    fn new(config: Config, policy: Policy, roots: &RootKeys) -> Result<Self, ConfigRule> {
+        let keys = KeyRing::build(policy.keys(), roots, &config.issuer, &config.token_audience)
+            .map_err(|error| ConfigRule::Shape(error.to_string()))?;
+        Ok(Self {
+            config,
+            policy,
+            keys,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The keys, by their names and roots; those whose root this gateway lacks are reported by it.
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+}

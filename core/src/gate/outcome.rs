@@ -1,0 +1,60 @@
+//! What a decision asks of its host, and what it leaves for logs.
+
+use super::answer::Answer;
+use crate::decision_id::DecisionId;
+use crate::policy::{MethodRef, TokenRow};
+use crate::reason::Reason;
+
+/// The outcome of a decision.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// What the host is to do.
+    pub action: Action<'a>,
+    /// What is left for metrics and access logs. Ids only; for logs only.
+    pub record: Record<'a>,
+    /// Whether the caller speaks gRPC, for [`Gate::give_up`](super::Gate::give_up).
+    pub grpc: bool,
+}
+
+/// What the host is to do with the request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action<'a> {
+    /// Change headers as said, then let the request go on. If any of the changes fails, it must not go on.
+    Forward(Forward<'a>),
+    /// Answer it; nothing reaches the upstream.
+    Answer(Answer),
+}
+
+/// Changes to the headers of a request that goes on. Removals come first.
+#[derive(Debug, Default)]
+pub struct Forward<'a> {
+    /// Names of headers to remove, each as it came; a name may be there twice.
+    pub remove: Vec<&'a [u8]>,
+    /// Headers to set, each taking the place of all that have its name.
+    pub set: Vec<(&'static str, String)>,
+}
+
+/// What a decision was about.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The decision's id.
+    pub id: DecisionId,
+    /// Why it was decided so.
+    pub reason: Reason,
+    /// The API token's id, where one was found in the policy.
+    pub token: Option<String>,
+    /// The id of the API token's person, where one was found in the policy.
+    pub person: Option<String>,
+    /// The service's name, where the request names one of its methods.
+    pub service: Option<&'a str>,
+    /// The method's name, where the request names one.
+    pub method: Option<&'a str>,
+}
+
+/// What is known of a request by the time that it is decided.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    pub(super) token: Option<TokenRow>,
+    pub(super) method: Option<MethodRef<'a>>,
+}

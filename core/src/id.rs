@@ -1,0 +1,163 @@
+//! Ids of persons and tokens: text outside, a 64-bit code inside.
+//!
+//! A registry makes ids by the million, so those are numbers with a short text form, and the policy store keeps eight
+//! bytes for each. A person writes ids by hand, a few thousand at most; those are interned. Which of the two an id is
+//! follows from its text alone, so the two never name the same thing.
+
+use crate::places::Places;
+
+/// The longest id, in bytes.
+pub const MAX_ID_LENGTH: usize = 64;
+
+/// Length of the text form of a number: 13 digits of 5 bits, of which the first holds 3.
+const NUMBER_LENGTH: usize = 13;
+
+/// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`, so that an id survives being read aloud.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+const INTERNED: u64 = 1 << 63;
+
+/// Whether `text` may be an id: `[A-Za-z0-9._-]{1,64}`.
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_LENGTH).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// The text form of a registry-made id. Only the low 63 bits of `number` are used.
+pub fn number_to_text(number: u64) -> String {
+    (0..NUMBER_LENGTH)
+        .rev()
+        .map(|place| {
+            let digit = ((number & !INTERNED) >> (5 * place)) & 31;
+            DIGITS
+                .get(digit as usize)
+                .map_or('0', |&byte| char::from(byte))
+        })
+        .collect()
+}
+
+/// The number of a registry-made id, or `None` for a hand-written one.
+pub fn number_from_text(text: &str) -> Option<u64> {
+    if text.len() != NUMBER_LENGTH || !text.starts_with(|first: char| ('0'..='7').contains(&first))
+    {
+        return None;
+    }
+    text.bytes().try_fold(0u64, |number, byte| {
+        let digit = DIGITS.iter().position(|&candidate| candidate == byte)?;
+        Some((number << 5) | digit as u64)
+    })
+}
+
+/// An id as the policy store keeps it; only the [`IdTable`] that made it can tell its text.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct IdCode(u64);
+
+impl IdCode {
+    /// The bare number, for packed storage.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// What [`IdCode::to_bits`] gave.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// The texts of hand-written ids, each kept once.
+#[derive(Debug, Default)]
+pub struct IdTable {
+    texts: Vec<Box<str>>,
+    places: Places,
+}
+
+impl IdTable {
+    /// The code for an id, which is interned if it is new and hand-written. `None` if the text is no id.
+    pub fn intern(&mut self, text: &str) -> Option<IdCode> {
+        if !is_id(text) {
+            return None;
+        }
+        if let Some(code) = self.code(text) {
+            return Some(code);
+        }
+        let place = self.texts.len();
+        self.texts.push(text.into());
+        self.places.put(text.as_bytes(), place);
+        Some(IdCode(INTERNED | place as u64))
+    }
+
+    /// The code for an id that may be in the policy; `None` if it cannot be.
+    pub fn code(&self, text: &str) -> Option<IdCode> {
+        number_from_text(text)
+            .or_else(|| {
+                self.places
+                    .get(text.as_bytes())
+                    .map(|place| INTERNED | place as u64)
+            })
+            .map(IdCode)
+    }
+
+    /// The text of a code that this table gave.
+    pub fn text(&self, code: IdCode) -> String {
+        if code.0 & INTERNED == 0 {
+            return number_to_text(code.0);
+        }
+        usize::try_from(code.0 & !INTERNED)
+            .ok()
+            .and_then(|place| self.texts.get(place))
+            .map_or_else(String::new, |text| text.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_made_id_keeps_its_number_through_its_text() {
+        for number in [0, 1, 31, 32, 12_345_678_901_234_567, INTERNED - 1] {
+            let text = number_to_text(number);
+            assert_eq!(text.len(), NUMBER_LENGTH);
+            assert!(is_id(&text));
+            assert_eq!(number_from_text(&text), Some(number));
+        }
+    }
+
+    #[test]
+    fn a_hand_written_id_is_no_number() {
+        for text in [
+            "t-9",
+            "p-7",
+            "",
+            "8000000000000",
+            "000000000000u",
+            "0000000000000000",
+            "000000000000A",
+        ] {
+            assert_eq!(number_from_text(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_of_both_kinds_come_back_as_they_were_written() {
+        let mut table = IdTable::default();
+        for text in ["t-9", "0000000000001", "T-9", "billing.nightly", "t-9"] {
+            let code = table.intern(text).unwrap();
+            assert_eq!(table.text(code), text);
+            assert_eq!(table.code(text), Some(code));
+            assert_eq!(IdCode::from_bits(code.to_bits()), code);
+        }
+        assert_eq!(table.code("t-10"), None);
+    }
+
+    #[test]
+    fn text_outside_the_alphabet_of_ids_is_refused() {
+        let long = "a".repeat(65);
+        for text in ["", "a b", "ä", "a/b", "a\n", long.as_str()] {
+            assert_eq!(IdTable::default().intern(text), None, "{text:?}");
+        }
+        assert!(IdTable::default().intern(&"a".repeat(64)).is_some());
+    }
+}

@@ -1,0 +1,29 @@
+//! Every rule of Postern, and nothing else: tokens, keys, policy, routes and the decision.
+//!
+//! Nothing here does I/O, reads a clock or draws randomness: time and random bytes are arguments. So the same rules run
+//! in a gateway, in the test host, in a browser and in native tests, and give the same answer.
+
+pub mod access_token;
+pub mod api_token;
+mod byte_set;
+pub mod canonical;
+pub mod clock;
+pub mod config;
+pub mod credential;
+pub mod decision_id;
+pub mod derive;
+pub mod gate;
+pub mod headers;
+pub mod id;
+mod json;
+pub mod keyring;
+mod order;
+mod places;
+pub mod policy;
+pub mod random;
+pub mod reason;
+pub mod request;
+pub mod roots;
+pub mod routes;
+mod serde_text;
+pub mod time;

@@ -1,0 +1,472 @@
+//! A policy in the form in which requests are decided: checked as a whole, with routes and audiences compiled.
+
+use super::audience::{CompiledAudience, Names as _};
+use super::document::{Document, Key, PublicAuthorization};
+use super::fault::{PolicyFault, PolicyRule};
+use super::persons::PersonRow;
+use super::store::{Change, Record, Store};
+use super::tokens::TokenRow;
+use crate::api_token::TokenHash;
+use crate::canonical::CanonicalPath;
+use crate::json;
+use crate::order;
+use crate::request::OVERRIDE_HEADERS;
+use crate::routes::{Miss, RouteTable};
+use crate::time::Seconds;
+
+/// The longest life of an access token; a key must outlive the tokens that it signed.
+pub const MAX_ACCESS_TOKEN_LIFE: Seconds = Seconds::new(3600);
+
+/// How far ahead another gateway's clock may be.
+pub const CLOCK_SKEW: Seconds = Seconds::new(60);
+
+/// A policy that has no fault.
+#[derive(Debug)]
+pub struct Policy {
+    store: Store,
+    routes: RouteTable,
+    services: Vec<CompiledService>,
+    bypass: Option<u32>,
+}
+
+#[derive(Debug)]
+struct CompiledService {
+    name: String,
+    audience: CompiledAudience,
+    methods: Vec<CompiledMethod>,
+}
+
+#[derive(Debug)]
+struct CompiledMethod {
+    name: String,
+    audience: Option<CompiledAudience>,
+    upgrade: Vec<String>,
+    allow_headers: Vec<String>,
+}
+
+impl Policy {
+    /// Reads a policy from JSON. All its faults are told, each with its path; text that is not of the document's shape
+    /// has one.
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<PolicyFault>> {
+        let document: Document = json::read(json)
+            .map_err(|fault| vec![PolicyFault::new(fault.path, PolicyRule::Shape(fault.text))])?;
+        Self::from_document(&document)
+    }
+
+    /// Takes a whole document, or tells every fault in it.
+    pub fn from_document(document: &Document) -> Result<Self, Vec<PolicyFault>> {
+        if document.format != Document::FORMAT {
+            return Err(vec![PolicyFault::new(
+                "format",
+                PolicyRule::Format(document.format),
+            )]);
+        }
+        let mut faults = duplicates(document);
+        let mut store = Store::default();
+        // In the order of their references: persons name roles, tokens name persons.
+        let records = numbered("roles", &document.roles, |role| Record::Role(role))
+            .chain(numbered("persons", &document.persons, Record::Person))
+            .chain(numbered("keys", &document.keys, Record::Key))
+            .chain(numbered("tokens", &document.tokens, Record::Token))
+            .chain(numbered("services", &document.services, Record::Service))
+            .chain(numbered("public", &document.public, Record::Public))
+            .chain(
+                document
+                    .bypass
+                    .iter()
+                    .map(|bypass| ("bypass", 0, Record::Bypass(bypass))),
+            );
+        for (list, at, record) in records {
+            if let Err(found) = store.apply(Change::Put(record)) {
+                faults.extend(
+                    found
+                        .into_iter()
+                        .map(|fault| fault.within(&format!("{list}[{at}]"))),
+                );
+            }
+        }
+        if !faults.is_empty() {
+            // A record that was refused or replaced has left no place in the store's lists, so the faults of those after
+            // it would be told at the wrong place. Only faults leave this function now, so the lists may be the document's.
+            store.keys.clone_from(&document.keys);
+            store.services.clone_from(&document.services);
+            store.public.clone_from(&document.public);
+        }
+        match Self::compile(store) {
+            Ok(policy) if faults.is_empty() => Ok(policy),
+            Ok(_) => Err(faults),
+            Err(found) => {
+                faults.extend(found);
+                Err(faults)
+            }
+        }
+    }
+
+    /// Checks what holds between records, and compiles them.
+    pub fn compile(store: Store) -> Result<Self, Vec<PolicyFault>> {
+        let mut faults = key_faults(&store.keys);
+        let mut services = Vec::with_capacity(store.services.len());
+        for (at, service) in store.services.iter().enumerate() {
+            let parent = format!("services[{at}]");
+            match compile_service(service, &store) {
+                Ok(service) => services.push(service),
+                Err(found) => faults.extend(found.into_iter().map(|fault| fault.within(&parent))),
+            }
+        }
+        let bypass = match &store.bypass {
+            None => None,
+            Some(bypass) => match store.role_place(&bypass.role) {
+                Some(place) => Some(place),
+                None => {
+                    let rule = PolicyRule::Dangling {
+                        kind: "role",
+                        name: bypass.role.clone(),
+                    };
+                    faults.push(PolicyFault::new("bypass.role", rule));
+                    None
+                }
+            },
+        };
+        match RouteTable::build(&store.services, &store.public) {
+            Ok(routes) if faults.is_empty() => Ok(Self {
+                store,
+                routes,
+                services,
+                bypass,
+            }),
+            Ok(_) => Err(faults),
+            Err(_) => {
+                let found = RouteTable::faults(&store.services, &store.public);
+                faults.extend(
+                    found
+                        .into_iter()
+                        .map(|fault| PolicyFault::new(fault.path, PolicyRule::Route(fault.rule))),
+                );
+                Err(faults)
+            }
+        }
+    }
+
+    /// The records of the policy.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The policy's keys, as they are written.
+    pub fn keys(&self) -> &[Key] {
+        &self.store.keys
+    }
+
+    /// How many API tokens the policy has.
+    pub fn token_count(&self) -> usize {
+        self.store.tokens.len()
+    }
+
+    /// Where requests are routed.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    /// The API token with this hash.
+    pub fn token_by_hash(&self, hash: &TokenHash) -> Option<TokenRow> {
+        self.store.tokens.by_hash(hash)
+    }
+
+    /// The API token with this id.
+    pub fn token_by_id(&self, id: &str) -> Option<TokenRow> {
+        self.store.tokens.by_id(self.store.id_code(id)?)
+    }
+
+    /// Every API token, in no order.
+    pub fn tokens(&self) -> impl Iterator<Item = TokenRow> {
+        self.store.tokens.iter()
+    }
+
+    /// The person of a token of this policy.
+    pub fn person_of(&self, token: &TokenRow) -> Option<&PersonRow> {
+        self.store.persons.get(token.person)
+    }
+
+    /// What a public route does with `Authorization`, if the request is for one.
+    pub fn public_route(
+        &self,
+        host: &str,
+        method: &str,
+        path: &CanonicalPath<'_>,
+    ) -> Option<PublicAuthorization> {
+        let place = self.routes.public(host, method, path)?;
+        self.store
+            .public
+            .get(place)
+            .map(|route| route.authorization)
+    }
+
+    /// The method that a request names.
+    pub fn method(
+        &self,
+        host: &str,
+        method: &str,
+        path: &CanonicalPath<'_>,
+    ) -> Result<MethodRef<'_>, Miss> {
+        let found = self.routes.find(host, path, method)?;
+        let service = self.services.get(found.service);
+        let method = service.and_then(|service| service.methods.get(found.method));
+        match (service, method) {
+            (Some(service), Some(method)) => Ok(MethodRef { service, method }),
+            // The table was built from these services; without one there is no rule.
+            _ => Err(Miss::NoService),
+        }
+    }
+
+    /// Whether a token's person is in a method's audience.
+    pub fn allows(&self, method: MethodRef<'_>, token: &TokenRow) -> bool {
+        let Some(person) = self.person_of(token) else {
+            return false;
+        };
+        let parent = &method.service.audience;
+        let own = method.method.audience.as_ref().unwrap_or(parent);
+        own.allows(token.person, person, self.bypass)
+            && (!own.rely_on_parent || parent.allows(token.person, person, self.bypass))
+    }
+}
+
+/// A method of a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodRef<'a> {
+    service: &'a CompiledService,
+    method: &'a CompiledMethod,
+}
+
+impl<'a> MethodRef<'a> {
+    /// The service's name.
+    pub fn service(self) -> &'a str {
+        &self.service.name
+    }
+
+    /// The method's name.
+    pub fn name(self) -> &'a str {
+        &self.method.name
+    }
+
+    /// The override headers that reach the upstream.
+    pub fn allow_headers(self) -> &'a [String] {
+        &self.method.allow_headers
+    }
+
+    /// Whether a value of an `Upgrade` header names only protocols that the method lists.
+    pub fn allows_upgrade(self, value: &[u8]) -> bool {
+        value
+            .split(|&byte| byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .all(|protocol| {
+                self.method
+                    .upgrade
+                    .iter()
+                    .any(|listed| listed.as_bytes().eq_ignore_ascii_case(protocol))
+            })
+    }
+}
+
+fn numbered<'a, T>(
+    list: &'static str,
+    items: &'a [T],
+    record: impl Fn(&'a T) -> Record<'a>,
+) -> impl Iterator<Item = (&'static str, usize, Record<'a>)> {
+    items
+        .iter()
+        .enumerate()
+        .map(move |(at, item)| (list, at, record(item)))
+}
+
+/// Records that a later one would silently replace.
+fn duplicates(document: &Document) -> Vec<PolicyFault> {
+    let (roles, persons, keys) = (&document.roles, &document.persons, &document.keys);
+    let (tokens, services) = (&document.tokens, &document.services);
+    let mut faults = repeated("roles", "", roles.len(), &|at| Some(roles.get(at)?));
+    faults.extend(repeated("persons", ".id", persons.len(), &|at| {
+        Some(&persons.get(at)?.id)
+    }));
+    faults.extend(repeated("keys", ".kid", keys.len(), &|at| {
+        Some(&keys.get(at)?.kid)
+    }));
+    faults.extend(repeated("tokens", ".id", tokens.len(), &|at| {
+        Some(&tokens.get(at)?.id)
+    }));
+    faults.extend(repeated("services", ".name", services.len(), &|at| {
+        Some(&services.get(at)?.name)
+    }));
+    for (at, route) in document.public.iter().enumerate() {
+        if document
+            .public
+            .iter()
+            .take(at)
+            .any(|earlier| earlier == route)
+        {
+            faults.push(PolicyFault::new(
+                format!("public[{at}]"),
+                PolicyRule::Duplicate(route.path.clone()),
+            ));
+        }
+    }
+    faults
+}
+
+/// The names in a list that stand there before.
+fn repeated<'a>(
+    list: &str,
+    member: &str,
+    length: usize,
+    name: &dyn Fn(usize) -> Option<&'a str>,
+) -> Vec<PolicyFault> {
+    let mut faults = Vec::new();
+    for at in order::repeated(length, &|one, other| name(one).cmp(&name(other))) {
+        let path = format!("{list}[{at}]{member}");
+        let rule = PolicyRule::Duplicate(name(at).unwrap_or_default().to_owned());
+        faults.push(PolicyFault::new(path, rule));
+    }
+    faults
+}
+
+/// Two keys must not begin together, and a key must verify until the last token that it signed has ended.
+fn key_faults(keys: &[Key]) -> Vec<PolicyFault> {
+    let mut faults = Vec::new();
+    let active_from = |at: usize| keys.get(at).map(|key| key.active_from);
+    let order = order::sorted(keys.len(), &|one, other| {
+        active_from(one).cmp(&active_from(other))
+    });
+    let order: Vec<_> = order
+        .into_iter()
+        .filter_map(|at| Some((at, keys.get(at)?)))
+        .collect();
+    let mut next_keys = order.iter().skip(1);
+    for (at, key) in &order {
+        let next = next_keys.next();
+        if let Some((other, _)) = next.filter(|(_, next)| next.active_from == key.active_from) {
+            let rule = PolicyRule::EqualActiveFrom(key.kid.clone());
+            faults.push(PolicyFault::new(format!("keys[{other}].active_from"), rule));
+        }
+        let Some(not_after) = key.not_after else {
+            continue;
+        };
+        let path = format!("keys[{at}].not_after");
+        if not_after <= key.active_from {
+            faults.push(PolicyFault::new(path, PolicyRule::KeyNeverActive));
+            continue;
+        }
+        let end = |next: &Key| {
+            next.active_from
+                .saturating_add(MAX_ACCESS_TOKEN_LIFE)
+                .saturating_add(CLOCK_SKEW)
+        };
+        if let Some((_, next)) = next.filter(|(_, next)| !key.revoked && not_after < end(next)) {
+            faults.push(PolicyFault::new(
+                path,
+                PolicyRule::OverlapTooShort {
+                    next: next.kid.clone(),
+                },
+            ));
+        }
+    }
+    faults
+}
+
+fn compile_service(
+    service: &super::document::Service,
+    store: &Store,
+) -> Result<CompiledService, Vec<PolicyFault>> {
+    let mut faults = Vec::new();
+    if service.accept.is_empty() {
+        faults.push(PolicyFault::new("accept", PolicyRule::EmptyList));
+    }
+    let audience = CompiledAudience::compile(&service.audience, false, store);
+    let mut methods = Vec::with_capacity(service.methods.len());
+    for (at, method) in service.methods.iter().enumerate() {
+        let parent = format!("methods[{at}]");
+        if !crate::id::is_id(&method.name) {
+            faults.push(PolicyFault::new(
+                format!("{parent}.name"),
+                PolicyRule::Id(method.name.clone()),
+            ));
+        }
+        for (place, name) in method.allow_headers.iter().enumerate() {
+            if !OVERRIDE_HEADERS.contains(&name.as_str()) {
+                let rule = PolicyRule::NotAnOverrideHeader { name: name.clone() };
+                faults.push(PolicyFault::new(
+                    format!("{parent}.allow_headers[{place}]"),
+                    rule,
+                ));
+            }
+        }
+        let own = method
+            .audience
+            .as_ref()
+            .map(|audience| CompiledAudience::compile(audience, true, store))
+            .transpose();
+        match own {
+            Ok(audience) => methods.push(CompiledMethod {
+                name: method.name.clone(),
+                audience,
+                upgrade: method.upgrade.clone(),
+                allow_headers: method.allow_headers.clone(),
+            }),
+            Err(found) => {
+                let parent = format!("{parent}.audience");
+                faults.extend(found.into_iter().map(|fault| fault.within(&parent)));
+            }
+        }
+    }
+    match audience {
+        Ok(audience) if faults.is_empty() => Ok(CompiledService {
+            name: service.name.clone(),
+            audience,
+            methods,
+        }),
+        Ok(_) => Err(faults),
+        Err(found) => {
+            faults.extend(found.into_iter().map(|fault| fault.within("audience")));
+            Err(faults)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(json: &str) -> Vec<String> {
+        let faults = Policy::from_json(json.as_bytes()).unwrap_err();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_refused_record_does_not_move_the_places_of_those_after_it() {
+        let told = faults(
+            r#"{"format": 1,
+                "keys": [
+                    {"kid": "no id", "root": "r", "active_from": "2026-11-01T00:00:00Z"},
+                    {"kid": "k", "root": "r", "active_from": "2026-11-02T00:00:00Z",
+                     "not_after": "2026-11-01T00:00:00Z"}],
+                "services": [
+                    {"name": "no id", "hosts": ["a"], "base_path": "/a",
+                     "audience": {"mode": "restricted"}, "methods": []},
+                    {"name": "s", "hosts": ["a"], "base_path": "/b",
+                     "audience": {"mode": "restricted"}, "methods": []},
+                    {"name": "s", "hosts": ["a"], "base_path": "/c",
+                     "audience": {"mode": "restricted"}, "methods": []},
+                    {"name": "t", "hosts": ["A"], "base_path": "/d",
+                     "audience": {"mode": "restricted", "roles": ["r"]}, "methods": []}]}"#,
+        );
+        for place in [
+            "keys[0].kid: ",
+            "keys[1].not_after: ",
+            "services[0].name: ",
+            "services[2].name: ",
+            "services[3].hosts[0]: ",
+            "services[3].audience.roles[0]: ",
+        ] {
+            let here = told.iter().any(|fault| fault.starts_with(place));
+            assert!(here, "{place} in {told:#?}");
+        }
+        assert!(!told.iter().any(|fault| fault.starts_with("services[1]")));
+    }
+}

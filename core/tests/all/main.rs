@@ -1,0 +1,3 @@
+//! What holds between this crate and the documents about it.
+
+mod docs;

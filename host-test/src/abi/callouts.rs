@@ -1,0 +1,81 @@
+//! HTTP calls to clusters.
+
+use std::time::Duration;
+
+use super::{Answer, Call};
+use crate::callout::{Callout, NewCallout};
+use crate::pairs;
+use crate::status::Status;
+
+/// The step between two tokens; the lowest bits are the kind of call, 0 for HTTP (proxy-wasm-cpp-host `wasm.h`).
+const TOKEN_STEP: u32 = 4;
+
+/// The arguments of `proxy_http_call`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arguments {
+    pub(super) cluster: (u32, u32),
+    pub(super) headers: (u32, u32),
+    pub(super) body: (u32, u32),
+    pub(super) trailers: (u32, u32),
+    pub(super) timeout: u32,
+    pub(super) token: u32,
+}
+
+/// The cluster must exist, and the headers must say where the call goes.
+pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
+    let cluster = call.read_text(arguments.cluster.0, arguments.cluster.1)?;
+    let headers = call.read(arguments.headers.0, arguments.headers.1)?;
+    let body = call.read(arguments.body.0, arguments.body.1)?;
+    let trailers = call.read(arguments.trailers.0, arguments.trailers.1)?;
+    let callout = Callout {
+        cluster,
+        headers: pairs::decode(&headers).into_iter().collect(),
+        body,
+        trailers: pairs::decode(&trailers).into_iter().collect(),
+        timeout: Duration::from_millis(u64::from(arguments.timeout)),
+    };
+    let complete = [":method", ":path", ":authority"]
+        .iter()
+        .all(|name| callout.headers.contains(name));
+    let state = call.state_mut();
+    if !complete || !state.identity.clusters.contains(&callout.cluster) {
+        return Err(Status::BadArgument.into());
+    }
+    state.next_callout += TOKEN_STEP;
+    let (token, root) = (state.next_callout, state.root_id());
+    state.callouts.push(NewCallout {
+        token,
+        root,
+        callout,
+    });
+    call.write_u32(arguments.token, token)
+}
+
+/// The status of the last call that came back, and what it says.
+pub(super) fn get_status(call: &mut Call<'_>, code: u32, message: u32, message_len: u32) -> Answer {
+    let (number, text) = call.state().last_status.clone();
+    call.write_u32(code, number)?;
+    call.hand_over(text.as_bytes(), message, message_len)
+}
+
+/// A foreign function. Of those of Envoy only the one is here that has nothing to do on this host, which has no routes.
+pub(super) fn call_foreign_function(
+    call: &mut Call<'_>,
+    name: (u32, u32),
+    args: (u32, u32),
+    result: (u32, u32),
+) -> Answer {
+    let name = call.read(name.0, name.1)?;
+    call.read(args.0, args.1)?;
+    if name != b"clear_route_cache" {
+        return Err(Status::NotFound.into());
+    }
+    // Guests may pass null for results that they do not want.
+    if result.0 != 0 {
+        call.write_u32(result.0, 0)?;
+    }
+    if result.1 != 0 {
+        call.write_u32(result.1, 0)?;
+    }
+    Ok(())
+}

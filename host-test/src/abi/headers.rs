@@ -1,0 +1,174 @@
+//! Header maps and trailers.
+
+use super::{Answer, Call, Stop};
+use crate::headers::HeaderMap;
+use crate::pairs;
+use crate::state::VmState;
+use crate::status::Status;
+
+const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
+const RESPONSE_TRAILERS: u32 = 3;
+const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
+const HTTP_CALL_RESPONSE_TRAILERS: u32 = 7;
+
+pub(super) fn get_size(call: &mut Call<'_>, map: u32, size: u32) -> Answer {
+    let bytes = writable(call.state_mut(), map)?.byte_size();
+    call.write_u32(size, u32::try_from(bytes).unwrap_or(u32::MAX))
+}
+
+/// A map that is not there now has no pairs, and that is no error: the guest cannot tell it from an empty one.
+pub(super) fn get_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> Answer {
+    check(map)?;
+    let bytes = readable(call.state(), map)
+        .filter(|map| !map.is_empty())
+        .map(pairs::encode)
+        .unwrap_or_default();
+    call.hand_over(&bytes, data, size)
+}
+
+pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> Answer {
+    let bytes = call.read(data, size)?;
+    let target = writable(call.state_mut(), map)?;
+    let names: Vec<Vec<u8>> = target.iter().map(|(name, _)| name.to_vec()).collect();
+    for name in names {
+        target.remove(name);
+    }
+    for (name, value) in pairs::decode(&bytes) {
+        target.append(name, value);
+    }
+    Ok(())
+}
+
+/// The first value alone, whatever comes behind it.
+pub(super) fn get_value(
+    call: &mut Call<'_>,
+    map: u32,
+    key: u32,
+    key_len: u32,
+    value: u32,
+    value_len: u32,
+) -> Answer {
+    check(map)?;
+    let key = call.read(key, key_len)?;
+    let state = call.state();
+    let Some(found) = readable(state, map) else {
+        let logging = state.stream().is_some_and(|stream| stream.logging);
+        return Err(if logging {
+            Status::NotFound
+        } else {
+            Status::BadArgument
+        }
+        .into());
+    };
+    let bytes = found.get(key).ok_or(Status::NotFound)?.to_vec();
+    call.hand_over(&bytes, value, value_len)
+}
+
+pub(super) fn add(
+    call: &mut Call<'_>,
+    map: u32,
+    key: u32,
+    key_len: u32,
+    value: u32,
+    value_len: u32,
+) -> Answer {
+    let (key, value) = (call.read(key, key_len)?, call.read(value, value_len)?);
+    writable(call.state_mut(), map)?.append(key, value);
+    Ok(())
+}
+
+pub(super) fn replace(
+    call: &mut Call<'_>,
+    map: u32,
+    key: u32,
+    key_len: u32,
+    value: u32,
+    value_len: u32,
+) -> Answer {
+    let (key, value) = (call.read(key, key_len)?, call.read(value, value_len)?);
+    writable(call.state_mut(), map)?.replace(key, value);
+    Ok(())
+}
+
+pub(super) fn remove(call: &mut Call<'_>, map: u32, key: u32, key_len: u32) -> Answer {
+    let key = call.read(key, key_len)?;
+    writable(call.state_mut(), map)?.remove(key);
+    Ok(())
+}
+
+fn check(map: u32) -> Result<(), Stop> {
+    if map <= HTTP_CALL_RESPONSE_TRAILERS {
+        Ok(())
+    } else {
+        Err(Status::BadArgument.into())
+    }
+}
+
+/// The map as it may be read now. When the stream is being logged, what was sent and received may be read again, request
+/// trailers excepted.
+fn readable(state: &VmState, map: u32) -> Option<&HeaderMap> {
+    if let HTTP_CALL_RESPONSE_HEADERS | HTTP_CALL_RESPONSE_TRAILERS = map {
+        let reply = state.reply.as_ref()?;
+        return Some(if map == HTTP_CALL_RESPONSE_HEADERS {
+            &reply.headers
+        } else {
+            &reply.trailers
+        });
+    }
+    let stream = state.stream()?;
+    let (map, visible) = match map {
+        REQUEST_HEADERS => (
+            &stream.request.headers,
+            stream.request.headers_visible || stream.logging,
+        ),
+        REQUEST_TRAILERS => (
+            &stream.request.trailers,
+            stream.request.trailers_visible && !stream.logging,
+        ),
+        RESPONSE_HEADERS => {
+            let logged = stream.logging && !stream.response.headers.is_empty();
+            (
+                &stream.response.headers,
+                stream.response.headers_visible || logged,
+            )
+        }
+        RESPONSE_TRAILERS => {
+            let logged = stream.logging && !stream.response.trailers.is_empty();
+            (
+                &stream.response.trailers,
+                stream.response.trailers_visible || logged,
+            )
+        }
+        _ => return None,
+    };
+    visible.then_some(map)
+}
+
+/// The map as it may be changed now. Envoy asks the same question before it tells a size. What a stream held back to its end
+/// can be changed even when it is logged.
+fn writable(state: &mut VmState, map: u32) -> Result<&mut HeaderMap, Stop> {
+    let stream = state.stream_mut().ok_or(Status::BadArgument)?;
+    let (map, visible) = match map {
+        REQUEST_HEADERS => (&mut stream.request.headers, stream.request.headers_visible),
+        REQUEST_TRAILERS => (
+            &mut stream.request.trailers,
+            stream.request.trailers_visible,
+        ),
+        RESPONSE_HEADERS => (
+            &mut stream.response.headers,
+            stream.response.headers_visible,
+        ),
+        RESPONSE_TRAILERS => (
+            &mut stream.response.trailers,
+            stream.response.trailers_visible,
+        ),
+        _ => return Err(Status::BadArgument.into()),
+    };
+    if visible {
+        Ok(map)
+    } else {
+        Err(Status::BadArgument.into())
+    }
+}

@@ -1,0 +1,44 @@
+//! Shared queues.
+
+use super::{Answer, Call, answer};
+use crate::status::Status;
+
+/// Makes the queue if there is none, and the root context its consumer in this VM.
+pub(super) fn register(call: &mut Call<'_>, name: u32, name_len: u32, id: u32) -> Answer {
+    let name = call.read(name, name_len)?;
+    let state = call.state_mut();
+    let queue = state.shared.register_queue(&state.identity.vm_id, &name);
+    let root = state.root_id();
+    state.queues.insert(queue, root);
+    call.write_u32(id, queue)
+}
+
+pub(super) fn resolve(
+    call: &mut Call<'_>,
+    vm: u32,
+    vm_len: u32,
+    name: u32,
+    name_len: u32,
+    id: u32,
+) -> Answer {
+    let vm_id = call.read_text(vm, vm_len)?;
+    let name = call.read(name, name_len)?;
+    let queue = call
+        .state()
+        .shared
+        .resolve_queue(&vm_id, &name)
+        .ok_or(Status::NotFound)?;
+    call.write_u32(id, queue)
+}
+
+pub(super) fn enqueue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {
+    let item = call.read(item, item_len)?;
+    answer(call.state().shared.enqueue(id, &item))?;
+    call.state_mut().enqueued.push(id);
+    Ok(())
+}
+
+pub(super) fn dequeue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {
+    let bytes = call.state().shared.dequeue(id)?;
+    call.hand_over(&bytes, item, item_len)
+}

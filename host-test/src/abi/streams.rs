@@ -1,0 +1,52 @@
+//! Contexts and the course of a stream.
+
+use super::{Answer, Call};
+use crate::state::Deferred;
+use crate::status::Status;
+
+const HTTP_REQUEST: u32 = 0;
+const HTTP_RESPONSE: u32 = 1;
+const LAST_STREAM_TYPE: u32 = 3;
+
+/// Right after this call the request can no longer be seen, whichever side was told to go on.
+pub(super) fn continue_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
+    let action = match stream_type {
+        HTTP_REQUEST => Deferred::ContinueRequest,
+        HTTP_RESPONSE => Deferred::ContinueResponse,
+        2..=LAST_STREAM_TYPE => return Ok(()),
+        _ => return Err(Status::BadArgument.into()),
+    };
+    let state = call.state_mut();
+    let context = state.effective;
+    if let Some(stream) = state.stream_mut() {
+        stream.request.hide();
+        state.deferred.push((context, action));
+    }
+    Ok(())
+}
+
+pub(super) fn close_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
+    if stream_type > LAST_STREAM_TYPE {
+        return Err(Status::BadArgument.into());
+    }
+    let state = call.state_mut();
+    let context = state.effective;
+    if stream_type <= HTTP_RESPONSE && state.stream().is_some() {
+        state.deferred.push((context, Deferred::Close));
+    }
+    Ok(())
+}
+
+pub(super) fn set_effective_context(call: &mut Call<'_>, context: u32) -> Answer {
+    let state = call.state_mut();
+    if !state.roots.contains_key(&context) && !state.streams.contains_key(&context) {
+        return Err(Status::BadArgument.into());
+    }
+    state.effective = context;
+    Ok(())
+}
+
+/// No context of this host waits for its guest to be done: Envoy deletes a stream whatever `proxy_on_done` returned.
+pub(super) fn done() -> Answer {
+    Err(Status::NotFound.into())
+}

@@ -1,0 +1,354 @@
+//! How a host is put together.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::callout::{Callout, CalloutReply};
+use crate::clock::{Clock, nanoseconds};
+use crate::exchange::{LogLine, UpstreamRequest};
+use crate::front::FrontSettings;
+use crate::host::{Host, Randomness};
+use crate::journal::{Journal, LogSink, TraceSink};
+use crate::module::Module;
+use crate::request::Reply;
+use crate::shared::SharedState;
+use crate::state::Identity;
+use crate::status::LogLevel;
+use crate::stream::StreamSettings;
+use crate::vm::Limits;
+
+/// Fuel for one callback unless the builder says otherwise: some seconds of work.
+const DEFAULT_FUEL: u64 = 2_000_000_000;
+/// Envoy's limit for one VM.
+const DEFAULT_MEMORY: usize = 1024 * 1024 * 1024;
+
+pub(crate) type Cluster = Box<dyn FnMut(&Callout) -> CalloutReply + Send>;
+
+/// Who answers as the upstream.
+pub(crate) enum Upstream {
+    Scripted(Box<dyn FnMut(&UpstreamRequest) -> Reply + Send>),
+    /// The caller, with `Host::upstream_replies`.
+    Manual,
+}
+
+/// What becomes of requests when the VM of their worker has died (Envoy's `failure_policy`). The request in whose callback
+/// it died gets a 503 in any case.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FailurePolicy {
+    /// All later requests of the worker get a 503.
+    #[default]
+    FailClosed,
+    /// All later requests of the worker go past the filter.
+    FailOpen,
+    /// The next request starts a new VM.
+    FailReload,
+}
+
+/// A word that names no failure policy.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is no failure policy: use fail-closed, fail-open or fail-reload")]
+pub struct UnknownFailurePolicy(pub String);
+
+impl FromStr for FailurePolicy {
+    type Err = UnknownFailurePolicy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "fail-closed" => Ok(Self::FailClosed),
+            "fail-open" => Ok(Self::FailOpen),
+            "fail-reload" => Ok(Self::FailReload),
+            other => Err(UnknownFailurePolicy(other.to_owned())),
+        }
+    }
+}
+
+/// Puts a [`Host`] together. Everything has a default that is Envoy's, or that makes runs repeatable.
+#[must_use = "a builder does nothing until it builds"]
+pub struct HostBuilder {
+    module: Module,
+    identity: Identity,
+    workers: usize,
+    policy: FailurePolicy,
+    reload_backoff: Duration,
+    clock: Clock,
+    randomness: Randomness,
+    stream: StreamSettings,
+    limits: Limits,
+    canary: bool,
+    shared: SharedState,
+    upstream: Upstream,
+    clusters: BTreeMap<String, Cluster>,
+    sink: Option<LogSink>,
+    trace_sink: Option<TraceSink>,
+}
+
+impl HostBuilder {
+    pub(crate) fn new(module: &Module) -> Self {
+        Self {
+            module: module.clone(),
+            identity: Identity {
+                plugin_name: "plugin".to_owned(),
+                ..Identity::default()
+            },
+            workers: 1,
+            policy: FailurePolicy::default(),
+            reload_backoff: Duration::ZERO,
+            clock: Clock::default(),
+            randomness: Randomness::Seeded(0),
+            stream: StreamSettings {
+                front: FrontSettings {
+                    trailers: false,
+                    upgrade_types: vec!["websocket".to_owned()],
+                    envoy_headers: true,
+                },
+                allow_on_headers_stop_iteration: false,
+                fail_open: false,
+            },
+            limits: Limits {
+                fuel: DEFAULT_FUEL,
+                memory: DEFAULT_MEMORY,
+            },
+            canary: true,
+            shared: SharedState::new(),
+            upstream: Upstream::Scripted(Box::new(|_| Reply::ok())),
+            clusters: BTreeMap::new(),
+            sink: None,
+            trace_sink: None,
+        }
+    }
+
+    /// The `vm_id`, under which VMs share data and queues; empty without this.
+    pub fn vm_id(mut self, vm_id: impl Into<String>) -> Self {
+        self.identity.vm_id = vm_id.into();
+        self
+    }
+
+    /// The VM configuration.
+    pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.identity.vm_configuration = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// An environment variable that the guest may see; it sees no others (Envoy's `host_env_keys` and `key_values`).
+    pub fn environment(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.identity.environment.push((key.into(), value.into()));
+        self
+    }
+
+    /// The plugin's name, as the property `plugin_name` has it; `plugin` without this.
+    pub fn plugin_name(mut self, name: impl Into<String>) -> Self {
+        self.identity.plugin_name = name.into();
+        self
+    }
+
+    /// The plugin's `root_id`; empty without this.
+    pub fn root_id(mut self, root_id: impl Into<String>) -> Self {
+        self.identity.root_id = root_id.into();
+        self
+    }
+
+    /// How many workers there are, each with a VM of its own; 1 without this. Streams go to them in turn.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// What becomes of requests when the VM of their worker has died.
+    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self.stream.fail_open = policy == FailurePolicy::FailOpen;
+        self
+    }
+
+    /// How long after a start of a VM `FailReload` does not start another one. Envoy waits for 1 to 2 seconds, chosen at
+    /// random; the default here is not to wait.
+    pub fn reload_backoff(mut self, backoff: Duration) -> Self {
+        self.reload_backoff = backoff;
+        self
+    }
+
+    /// A virtual wall clock that starts at this many nanoseconds since 1970; 2026-01-01T00:00:00Z without this.
+    pub fn wall_clock(mut self, nanoseconds: u64) -> Self {
+        self.clock = Clock::simulated(nanoseconds);
+        self
+    }
+
+    /// A virtual wall clock that starts at this many seconds since 1970.
+    pub fn wall_clock_secs(self, seconds: u64) -> Self {
+        self.wall_clock(nanoseconds(Duration::from_secs(seconds)))
+    }
+
+    /// The machine's clocks instead of virtual ones. Time passes by itself then; call [`Host::poll`] to have ticks fire.
+    pub fn real_clock(mut self) -> Self {
+        self.clock = Clock::real();
+        self
+    }
+
+    /// The start of the random numbers that guests get; 0 without this. The same start gives the same numbers.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.randomness = Randomness::Seeded(seed);
+        self
+    }
+
+    /// The machine's randomness instead of repeatable numbers.
+    pub fn real_entropy(mut self) -> Self {
+        self.randomness = Randomness::Real;
+        self
+    }
+
+    /// Whether trailers of HTTP/1.1 arrive (Envoy's `enable_trailers`); not without this. Those of HTTP/2 always do.
+    pub fn trailers(mut self, enabled: bool) -> Self {
+        self.stream.front.trailers = enabled;
+        self
+    }
+
+    /// Envoy's plugin option of this name (since 1.35). Without it, pausing at headers pauses the body's callbacks too.
+    pub fn allow_on_headers_stop_iteration(mut self, allowed: bool) -> Self {
+        self.stream.allow_on_headers_stop_iteration = allowed;
+        self
+    }
+
+    /// The upgrades that are let in (Envoy's `upgrade_configs`); `websocket` without this. Others get a 403 from the host.
+    pub fn upgrade_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.stream.front.upgrade_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether the headers are there that Envoy adds by itself: `x-forwarded-proto`, `x-request-id`,
+    /// `x-envoy-expected-rq-timeout-ms` and `x-envoy-upstream-service-time`. They are without this.
+    pub fn envoy_headers(mut self, added: bool) -> Self {
+        self.stream.front.envoy_headers = added;
+        self
+    }
+
+    /// The fuel that one callback may burn, roughly one unit for each wasm instruction. One that needs more is stopped, and
+    /// its VM is dead. Envoy has no such limit.
+    pub fn fuel_per_callback(mut self, fuel: u64) -> Self {
+        self.limits.fuel = fuel;
+        self
+    }
+
+    /// The bytes of memory that a VM may have; 1 GiB without this, as in Envoy.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.limits.memory = bytes;
+        self
+    }
+
+    /// Lines below this level are dropped; [`LogLevel::Info`] without this.
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.identity.log_level = level;
+        self
+    }
+
+    /// Whether every crossing of the boundary is written down, in the format of Envoy's `wasm:trace` log.
+    pub fn trace(mut self, traced: bool) -> Self {
+        self.identity.trace = traced;
+        self
+    }
+
+    /// Whether a configuration is first tried in a VM that is thrown away after, as Envoy does. It is without this.
+    pub fn canary(mut self, canary: bool) -> Self {
+        self.canary = canary;
+        self
+    }
+
+    /// Shared data, queues and metrics in common with another host, as within one Envoy.
+    pub fn shared(mut self, shared: SharedState) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Who answers requests that the filter lets through; without this, an upstream that says 200.
+    pub fn upstream(
+        mut self,
+        upstream: impl FnMut(&UpstreamRequest) -> Reply + Send + 'static,
+    ) -> Self {
+        self.upstream = Upstream::Scripted(Box::new(upstream));
+        self
+    }
+
+    /// The caller answers, with [`Host::upstream_replies`].
+    pub fn manual_upstream(mut self) -> Self {
+        self.upstream = Upstream::Manual;
+        self
+    }
+
+    /// A cluster that guests can call with `proxy_http_call`, and what it answers.
+    pub fn cluster(
+        mut self,
+        name: impl Into<String>,
+        peer: impl FnMut(&Callout) -> CalloutReply + Send + 'static,
+    ) -> Self {
+        let name = name.into();
+        self.identity.clusters.insert(name.clone());
+        self.clusters.insert(name, Box::new(peer));
+        self
+    }
+
+    /// Gives log lines to `sink` as they come, instead of keeping them for [`Host::logs`].
+    pub fn on_log(mut self, sink: impl FnMut(&LogLine) + Send + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Gives trace lines to `sink` as they come, instead of keeping them for [`Host::trace`].
+    pub fn on_trace(mut self, sink: impl FnMut(&str) + Send + 'static) -> Self {
+        self.trace_sink = Some(Box::new(sink));
+        self
+    }
+
+    /// The host. No VM runs before the first [`Host::add_plugin`].
+    pub fn build(self) -> Host {
+        let journal = Journal {
+            sink: self.sink,
+            trace_sink: self.trace_sink,
+            ..Journal::default()
+        };
+        Host::assemble(Parts {
+            module: self.module,
+            identity: Arc::new(self.identity),
+            workers: self.workers,
+            policy: self.policy,
+            reload_backoff: nanoseconds(self.reload_backoff),
+            clock: self.clock,
+            randomness: self.randomness,
+            stream: self.stream,
+            limits: self.limits,
+            canary: self.canary,
+            shared: self.shared,
+            upstream: self.upstream,
+            clusters: self.clusters,
+            journal,
+        })
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("workers", &self.workers)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that a host is made of.
+pub(crate) struct Parts {
+    pub(crate) module: Module,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) workers: usize,
+    pub(crate) policy: FailurePolicy,
+    pub(crate) reload_backoff: u64,
+    pub(crate) clock: Clock,
+    pub(crate) randomness: Randomness,
+    pub(crate) stream: StreamSettings,
+    pub(crate) limits: Limits,
+    pub(crate) canary: bool,
+    pub(crate) shared: SharedState,
+    pub(crate) upstream: Upstream,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) journal: Journal,
+}

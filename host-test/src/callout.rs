@@ -1,0 +1,125 @@
+//! Calls that a guest dispatches to clusters, and the scripted replies.
+
+use std::time::Duration;
+
+use crate::headers::HeaderMap;
+
+/// A call that a guest dispatched with `proxy_http_call`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Callout {
+    /// The cluster.
+    pub cluster: String,
+    /// The headers with `:method`, `:path` and `:authority`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The trailers.
+    pub trailers: HeaderMap,
+    /// The timeout; zero for none.
+    pub timeout: Duration,
+}
+
+/// What a scripted cluster answers.
+#[derive(Clone, Debug)]
+#[must_use = "a reply does nothing until a cluster gives it"]
+pub struct CalloutReply {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) reset: bool,
+}
+
+impl CalloutReply {
+    /// A reply with this status.
+    pub fn new(status: u16) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.append(":status", status.to_string());
+        Self {
+            headers,
+            body: Vec::new(),
+            trailers: HeaderMap::new(),
+            delay: Some(Duration::ZERO),
+            reset: false,
+        }
+    }
+
+    /// A stream reset: the guest sees no headers, no body and no trailers.
+    pub fn reset() -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            reset: true,
+            ..Self::new(503)
+        }
+    }
+
+    /// A refused connection, as Envoy reports it: a 503 of its own making with 3 headers and a body of 98 bytes.
+    pub fn refused() -> Self {
+        Self::synthesized(
+            503,
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+        )
+    }
+
+    /// No answer. With a timeout the guest gets what Envoy makes of it: a 504 with 3 headers and a body of 24 bytes.
+    /// Without one it waits forever.
+    pub fn never() -> Self {
+        Self {
+            delay: None,
+            ..Self::new(504)
+        }
+    }
+
+    /// One more header.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The body.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// One more trailer.
+    pub fn trailer(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.append(name, value);
+        self
+    }
+
+    /// Only after this time on the host's clock.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
+    pub(crate) fn timeout() -> Self {
+        Self::synthesized(504, "upstream request timeout")
+    }
+
+    fn synthesized(status: u16, body: &str) -> Self {
+        Self::new(status)
+            .header("content-length", body.len().to_string())
+            .header("content-type", "text/plain")
+            .body(body)
+    }
+}
+
+/// A call that waits for the host to ask the cluster.
+#[derive(Debug)]
+pub(crate) struct NewCallout {
+    pub(crate) token: u32,
+    pub(crate) root: u32,
+    pub(crate) callout: Callout,
+}
+
+/// A reply on its way to the guest.
+#[derive(Debug)]
+pub(crate) struct PendingReply {
+    pub(crate) due: u64,
+    pub(crate) token: u32,
+    pub(crate) root: u32,
+    pub(crate) reply: CalloutReply,
+}

@@ -1,0 +1,245 @@
+//! What happens without a request: ticks, replies to calls, and queues.
+
+use std::time::Duration;
+
+use crate::callout::{CalloutReply, PendingReply};
+use crate::clock::nanoseconds;
+use crate::functions::Export;
+use crate::host::Host;
+use crate::state::Deferred;
+
+/// `BROKEN_CONNECTION`: what `proxy_get_status` says of a call that was reset.
+const BROKEN_CONNECTION: u32 = 11;
+/// No reply is there at once: a guest that calls again on every reply would make time stand still.
+const SHORTEST_DELAY: u64 = 1_000;
+/// So many rounds of announcements follow one event; what is left waits for the next. A guest that fills a queue whenever
+/// it is told of an item would never be left otherwise.
+const MAX_ROUNDS: usize = 100;
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Reply(usize),
+    Tick(u32),
+}
+
+impl Host {
+    /// Moves the virtual clocks forward. Everything that falls due on the way happens in its order: ticks, replies of
+    /// clusters, timeouts.
+    pub fn advance(&mut self, by: Duration) {
+        let target = self.clock.monotonic().saturating_add(nanoseconds(by));
+        while let Some((due, worker, event)) = self.next_event().filter(|(due, ..)| *due <= target)
+        {
+            self.clock.advance_to(due);
+            self.run_event(worker, event);
+        }
+        self.clock.advance_to(target);
+    }
+
+    /// Lets everything happen that is due now. Needed only on a real clock; how long until the next event is the answer.
+    pub fn poll(&mut self) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        while let Some((_, worker, event)) = self.next_event().filter(|(due, ..)| *due <= now) {
+            self.run_event(worker, event);
+        }
+        self.next_event()
+            .map(|(due, ..)| Duration::from_nanos(due.saturating_sub(self.clock.monotonic())))
+    }
+
+    /// Goes to the next reply of a cluster; false if none is on its way.
+    pub(crate) fn advance_to_next_reply(&mut self) -> bool {
+        let due = self
+            .workers
+            .iter()
+            .flat_map(|worker| &worker.replies)
+            .map(|reply| reply.due)
+            .min();
+        match due {
+            Some(due) => {
+                self.advance(Duration::from_nanos(
+                    due.saturating_sub(self.clock.monotonic()),
+                ));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Does what callbacks left to be done: calls are sent out, queues announced, other streams moved on, upstreams asked.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            // The upstream is far away: everything else that is due comes first.
+            for _ in 0..MAX_ROUNDS {
+                if !self.settle_guests() {
+                    break;
+                }
+            }
+            if !self.ask_upstream() {
+                return;
+            }
+        }
+    }
+
+    /// One round of what guests left to be done; false if it was nothing.
+    fn settle_guests(&mut self) -> bool {
+        self.send_callouts();
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        let announced = self.announce_queues();
+        let moved = !elsewhere.is_empty();
+        for (worker, context, asked) in elsewhere {
+            self.apply_to_stream(worker, context, asked);
+        }
+        announced || moved
+    }
+
+    /// Calls an export for a root context.
+    pub(crate) fn root_callback(&mut self, worker: usize, root: u32, export: Export, args: &[u32]) {
+        let Some(vm) = &mut self.workers[worker].vm else {
+            return;
+        };
+        if vm.failure().is_some() {
+            return;
+        }
+        let outcome = vm.call(export, root, args);
+        self.callbacks.extend(vm.take_callbacks());
+        self.journal.collect(vm.state_mut());
+        let asked = vm.state_mut().deferred.drain(..);
+        self.elsewhere
+            .extend(asked.map(|(context, asked)| (worker, context, asked)));
+        if outcome.is_err() {
+            self.traps += 1;
+        }
+    }
+
+    fn next_event(&self) -> Option<(u64, usize, Event)> {
+        let replies = self.workers.iter().enumerate().flat_map(|(worker, state)| {
+            state
+                .replies
+                .iter()
+                .enumerate()
+                .map(move |(index, reply)| (reply.due, worker, Event::Reply(index)))
+        });
+        let ticks = self.workers.iter().enumerate().flat_map(|(worker, state)| {
+            let alive = state.vm.iter().filter(|vm| vm.failure().is_none());
+            alive.flat_map(move |vm| {
+                let ticking = vm
+                    .state()
+                    .roots
+                    .iter()
+                    .filter(|(_, root)| root.tick_period > 0);
+                ticking.map(move |(id, root)| (root.next_tick, worker, Event::Tick(*id)))
+            })
+        });
+        // The first of equals: replies before ticks, lower workers and older contexts before others.
+        replies
+            .chain(ticks)
+            .min_by_key(|(due, worker, _)| (*due, *worker))
+    }
+
+    fn run_event(&mut self, worker: usize, event: Event) {
+        match event {
+            Event::Reply(index) => {
+                let reply = self.workers[worker].replies.remove(index);
+                self.deliver(worker, reply);
+            }
+            Event::Tick(root) => {
+                let now = self.clock.monotonic();
+                if let Some(vm) = &mut self.workers[worker].vm
+                    && let Some(context) = vm.state_mut().roots.get_mut(&root)
+                {
+                    context.next_tick = now.saturating_add(context.tick_period);
+                }
+                self.root_callback(worker, root, Export::Tick, &[root]);
+            }
+        }
+        self.settle();
+    }
+
+    /// The reply goes to the root context, whichever stream made the call; the guest finds its way from there.
+    fn deliver(&mut self, worker: usize, pending: PendingReply) {
+        let Some(vm) = &mut self.workers[worker].vm else {
+            return;
+        };
+        let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let reply = pending.reply;
+        let sizes = (
+            word(reply.headers.len()),
+            word(reply.body.len()),
+            word(reply.trailers.len()),
+        );
+        let state = vm.state_mut();
+        if reply.reset {
+            state.last_status = (BROKEN_CONNECTION, "reset".to_owned());
+        } else {
+            state.reply = Some(reply);
+        }
+        let args = [pending.root, pending.token, sizes.0, sizes.1, sizes.2];
+        self.root_callback(worker, pending.root, Export::HttpCallResponse, &args);
+        if let Some(vm) = &mut self.workers[worker].vm {
+            vm.state_mut().reply = None;
+        }
+    }
+
+    /// Asks the clusters for their replies, and notes when these are due.
+    fn send_callouts(&mut self) {
+        let now = self.clock.monotonic();
+        for worker in &mut self.workers {
+            let Some(vm) = &mut worker.vm else { continue };
+            for call in vm.state_mut().callouts.drain(..) {
+                let Some(cluster) = self.clusters.get_mut(&call.callout.cluster) else {
+                    continue;
+                };
+                let mut reply = cluster(&call.callout);
+                let timeout = Some(call.callout.timeout).filter(|timeout| !timeout.is_zero());
+                let mut delay = reply.delay;
+                if let Some(timeout) = timeout
+                    && delay.is_none_or(|delay| delay >= timeout)
+                {
+                    (reply, delay) = (CalloutReply::timeout(), Some(timeout));
+                }
+                // Without a timeout, a call that is never answered has no event.
+                let Some(delay) = delay else { continue };
+                let due = now.saturating_add(nanoseconds(delay).max(SHORTEST_DELAY));
+                worker.replies.push(PendingReply {
+                    due,
+                    token: call.token,
+                    root: call.root,
+                    reply,
+                });
+            }
+        }
+    }
+
+    /// Tells one consumer of each queue about each new item.
+    fn announce_queues(&mut self) -> bool {
+        let mut announced = false;
+        for worker in 0..self.workers.len() {
+            let Some(vm) = &mut self.workers[worker].vm else {
+                continue;
+            };
+            for queue in std::mem::take(&mut vm.state_mut().enqueued) {
+                announced = true;
+                if let Some((consumer, root)) = self.consumer(queue) {
+                    self.root_callback(consumer, root, Export::QueueReady, &[root, queue]);
+                }
+            }
+        }
+        announced
+    }
+
+    fn consumer(&self, queue: u32) -> Option<(usize, u32)> {
+        self.workers.iter().enumerate().find_map(|(index, worker)| {
+            let root = worker.vm.as_ref()?.state().queues.get(&queue)?;
+            Some((index, *root))
+        })
+    }
+
+    fn apply_to_stream(&mut self, worker: usize, context: u32, asked: Deferred) {
+        let stream = self
+            .streams
+            .values()
+            .find(|stream| stream.is_context(worker, context));
+        if let Some(id) = stream.map(|stream| stream.id) {
+            self.with_stream(id, |stream, around| stream.apply(asked, around));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Responses on their way from the upstream to the client.
+
+use std::collections::VecDeque;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::headers::{HeaderMap, Joining};
+use crate::request::Reply;
+
+use super::{FrontSettings, Part};
+
+/// Headers of the upstream's connection.
+const CONNECTION_HEADERS: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+];
+/// Headers that Envoy writes anew into every response; they say nothing about a filter.
+const HIDDEN_FROM_TESTS: &[&str] = &["connection", "date", "server"];
+
+/// An upstream's reply as the filter gets it.
+pub(crate) fn reply(
+    reply: Reply,
+    settings: &FrontSettings,
+    to_head: bool,
+) -> (HeaderMap, VecDeque<Part>) {
+    let mut headers = HeaderMap::with_joining(Joining::Response);
+    headers.append(":status", reply.status.to_string());
+    for (name, value) in &reply.headers {
+        headers.append(name, value);
+    }
+    headers.remove("transfer-encoding");
+    headers.remove("keep-alive");
+    if settings.envoy_headers {
+        // Virtual time stands still while a scripted upstream answers.
+        headers.replace("x-envoy-upstream-service-time", "0");
+    }
+    let trailers = if settings.trailers {
+        reply.trailers
+    } else {
+        HeaderMap::new()
+    };
+    let bodyless = to_head
+        || matches!(reply.status, 204 | 304)
+        || (reply.body.iter().all(Vec::is_empty) && trailers.is_empty());
+    let mut parts = VecDeque::from([Part::Headers(bodyless)]);
+    if !bodyless {
+        parts.extend(
+            reply
+                .body
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .map(|part| Part::Body(part, false)),
+        );
+        parts.push_back(if trailers.is_empty() {
+            Part::Body(Vec::new(), true)
+        } else {
+            Part::Trailers(trailers)
+        });
+    }
+    (headers, parts)
+}
+
+/// Makes of a response what Envoy sends: without the headers of the upstream's connection, with `date` and `server`.
+pub(crate) fn send(headers: &mut HeaderMap, wall_clock: u64, closes: bool) {
+    for name in CONNECTION_HEADERS {
+        headers.remove(name);
+    }
+    if !headers.contains("date") {
+        headers.append(
+            "date",
+            httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_nanos(wall_clock)),
+        );
+    }
+    headers.set("server", "envoy");
+    if closes {
+        headers.append("connection", "close");
+    }
+}
+
+/// The headers of a response as a test wants to see them, and its status.
+pub(crate) fn to_client(headers: &HeaderMap) -> (u16, HeaderMap) {
+    let status = headers
+        .text(":status")
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let hidden = |name: &[u8]| {
+        name.starts_with(b":")
+            || HIDDEN_FROM_TESTS
+                .iter()
+                .any(|other| other.as_bytes() == name)
+    };
+    (
+        status,
+        headers.iter().filter(|(name, _)| !hidden(name)).collect(),
+    )
+}

@@ -1,0 +1,378 @@
+//! The host: VMs, plugins and streams, and the calls that move them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::exchange::{Callback, Exchange, LogLine, StreamId, UpstreamRequest};
+use crate::fault::{Fault, Faults, UnknownHostFunction};
+use crate::front;
+use crate::functions::Function;
+use crate::journal::Journal;
+use crate::module::Module;
+use crate::plugins::{PluginId, Worker};
+use crate::request::{Reply, Request};
+use crate::shared::{Metric, SharedState};
+use crate::state::{Deferred, Identity, StreamContext};
+use crate::stream::{Phase, Stream, StreamSettings, Surroundings};
+use crate::vm::Limits;
+
+/// A guest that makes a new call on every reply, and never lets the stream go on, is given up after so many.
+const MAX_REPLIES_PER_REQUEST: usize = 10_000;
+/// Seed for the host's own random numbers, apart from those of the guests.
+const REQUEST_ID_SEED: u64 = 0x706f_7374_6572_6e21;
+
+/// A Proxy-Wasm host that behaves as Envoy does: workers with a VM each, plugins in them, and streams through those.
+///
+/// Nothing about it is global, and nothing in it happens by itself: time passes in [`advance`](Self::advance), and requests
+/// run when they are made.
+pub struct Host {
+    pub(crate) module: Module,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) policy: FailurePolicy,
+    pub(crate) reload_backoff: u64,
+    pub(crate) clock: Clock,
+    pub(crate) randomness: Randomness,
+    pub(crate) limits: Limits,
+    pub(crate) canary: bool,
+    pub(crate) shared: SharedState,
+    pub(crate) faults: Faults,
+    pub(crate) workers: Vec<Worker>,
+    pub(crate) plugins: Vec<Arc<[u8]>>,
+    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) journal: Journal,
+    pub(crate) callbacks: Vec<Callback>,
+    /// What callbacks asked to be done to streams: worker, context and deed.
+    pub(crate) elsewhere: Vec<(usize, u32, Deferred)>,
+    pub(crate) vm_starts: u64,
+    /// VMs that drew random numbers, those included that only tried a configuration.
+    pub(crate) vm_starts_drawn: u64,
+    pub(crate) traps: u64,
+    settings: StreamSettings,
+    upstream: Upstream,
+    next_stream: u64,
+    next_worker: usize,
+    request_ids: Entropy,
+}
+
+/// Where random numbers come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Randomness {
+    Seeded(u64),
+    Real,
+}
+
+/// How far a stream has come.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// The filter holds it, and something has to happen first: a reply, a tick, a disconnect.
+    Paused,
+    /// The upstream has the whole request and has not replied. Only with [`HostBuilder::manual_upstream`].
+    AwaitingUpstream(UpstreamRequest),
+    /// It has ended.
+    Finished,
+}
+
+impl Host {
+    /// Starts to put a host together that runs this module.
+    pub fn builder(module: &Module) -> HostBuilder {
+        HostBuilder::new(module)
+    }
+
+    pub(crate) fn assemble(parts: Parts) -> Self {
+        let request_ids = match parts.randomness {
+            Randomness::Seeded(seed) => Entropy::seeded(seed ^ REQUEST_ID_SEED),
+            Randomness::Real => Entropy::Real,
+        };
+        Self {
+            module: parts.module,
+            identity: parts.identity,
+            policy: parts.policy,
+            reload_backoff: parts.reload_backoff,
+            clock: parts.clock,
+            randomness: parts.randomness,
+            limits: parts.limits,
+            canary: parts.canary,
+            shared: parts.shared,
+            faults: Faults::default(),
+            workers: (0..parts.workers).map(|_| Worker::default()).collect(),
+            plugins: Vec::new(),
+            streams: BTreeMap::new(),
+            clusters: parts.clusters,
+            journal: parts.journal,
+            callbacks: Vec::new(),
+            elsewhere: Vec::new(),
+            vm_starts: 0,
+            vm_starts_drawn: 0,
+            traps: 0,
+            settings: parts.stream,
+            upstream: parts.upstream,
+            next_stream: 1,
+            next_worker: 0,
+            request_ids,
+        }
+    }
+
+    /// Sends a request through the plugin and waits for its end. Virtual time moves on only if the filter waits for the reply of
+    /// a cluster. With [`HostBuilder::manual_upstream`], a stream that got to the upstream ends there.
+    pub fn request(&mut self, plugin: PluginId, request: Request) -> Exchange {
+        let stream = self.open(plugin, request);
+        for _ in 0..MAX_REPLIES_PER_REQUEST {
+            if self.state(stream) != StreamState::Paused || !self.advance_to_next_reply() {
+                break;
+            }
+        }
+        self.finish(stream)
+    }
+
+    /// Opens a stream and lets it run as far as it can: to its end, to a pause, or to an upstream that the caller plays.
+    pub fn open(&mut self, plugin: PluginId, request: Request) -> StreamId {
+        let id = StreamId(self.next_stream);
+        self.next_stream += 1;
+        let worker = request.worker.unwrap_or(self.next_worker) % self.workers.len();
+        self.next_worker = self.next_worker.wrapping_add(1);
+        let protocol = if request.http2 { "HTTP/2" } else { "HTTP/1.1" };
+        let context = StreamContext::new(id, request.source, protocol, self.clock.wall());
+        self.streams.insert(id, Stream::new(context, worker));
+
+        let root = self.root_for_stream(plugin, worker).ok();
+        let request_id = self.request_id();
+        let admitted = front::admit(request, &self.settings.front, &request_id);
+        let fail_open = self.policy == FailurePolicy::FailOpen;
+        self.with_stream(id, |stream, around| {
+            if let Some(root) = root {
+                stream.attach(root, around);
+            }
+            match admitted {
+                Err((refusal, headers)) => stream.refuse(refusal, headers, around),
+                Ok(_) if root.is_none() && !fail_open => stream.fail_closed(around),
+                Ok(admitted) => stream.begin(admitted, around),
+            }
+        });
+        self.settle();
+        id
+    }
+
+    /// How far a stream has come. A stream that this host does not know, or no more, has ended.
+    pub fn state(&self, stream: StreamId) -> StreamState {
+        match self.streams.get(&stream) {
+            None => StreamState::Finished,
+            Some(stream) => match (stream.phase(), stream.upstream()) {
+                (Phase::Finished, _) => StreamState::Finished,
+                (Phase::Upstream, Some(request)) => StreamState::AwaitingUpstream(request.clone()),
+                _ => StreamState::Paused,
+            },
+        }
+    }
+
+    /// Gives the upstream's reply to a stream that waits for it; other streams take no notice.
+    pub fn upstream_replies(&mut self, stream: StreamId, reply: Reply) {
+        self.with_stream(stream, |stream, around| stream.reply(reply, around));
+        self.settle();
+    }
+
+    /// The client goes away.
+    pub fn disconnect(&mut self, stream: StreamId) {
+        self.with_stream(stream, |stream, around| stream.disconnect(around));
+        self.settle();
+    }
+
+    /// Takes what came of a stream. One that has not ended is given up, without any callback.
+    ///
+    /// # Panics
+    ///
+    /// If the stream is not of this host, or was taken before.
+    pub fn finish(&mut self, stream: StreamId) -> Exchange {
+        let stream = self
+            .streams
+            .remove(&stream)
+            .expect("the stream is of this host and was not taken before");
+        let vm = self.workers[stream.worker].vm.as_mut();
+        stream.into_exchange(vm)
+    }
+
+    /// Lets a host function fail from now on.
+    pub fn inject(&mut self, fault: Fault) -> Result<(), UnknownHostFunction> {
+        if Function::named(&fault.function).is_none() {
+            return Err(UnknownHostFunction(fault.function));
+        }
+        self.faults.inject(fault);
+        Ok(())
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Sets the virtual wall clock, and not the monotonic one: nanoseconds since 1970.
+    pub fn set_wall_clock(&mut self, nanoseconds: u64) {
+        self.clock.set_wall(nanoseconds);
+    }
+
+    /// The wall clock: nanoseconds since 1970.
+    pub fn wall_clock(&self) -> u64 {
+        self.clock.wall()
+    }
+
+    /// The monotonic clock in nanoseconds.
+    pub fn monotonic_clock(&self) -> u64 {
+        self.clock.monotonic()
+    }
+
+    /// All log lines since the start, or since they were last taken.
+    pub fn logs(&self) -> &[LogLine] {
+        &self.journal.log
+    }
+
+    /// Takes the log lines.
+    pub fn take_logs(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.journal.log)
+    }
+
+    /// All trace lines since the start, or since they were last taken. Empty unless the host was built to trace.
+    pub fn trace(&self) -> &[String] {
+        &self.journal.trace
+    }
+
+    /// Takes the trace lines.
+    pub fn take_trace(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.journal.trace)
+    }
+
+    /// Takes the callbacks that ran for root contexts: starts, configurations, ticks, replies.
+    pub fn take_callbacks(&mut self) -> Vec<Callback> {
+        std::mem::take(&mut self.callbacks)
+    }
+
+    /// All metrics under the names that the guest gave.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        self.shared.metrics()
+    }
+
+    /// The value of a counter.
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        match self.shared.metric(name) {
+            Some(Metric::Counter(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Counters and gauges under the names that they have in Envoy's statistics.
+    pub fn stats(&self) -> BTreeMap<String, u64> {
+        let single = |(name, metric)| match metric {
+            Metric::Counter(value) | Metric::Gauge(value) => {
+                Some((format!("wasmcustom.{name}"), value))
+            }
+            Metric::Histogram { .. } => None,
+        };
+        self.metrics().into_iter().filter_map(single).collect()
+    }
+
+    /// What this host's VMs share.
+    pub fn shared(&self) -> SharedState {
+        self.shared.clone()
+    }
+
+    /// How many VMs were started for workers.
+    pub fn vm_starts(&self) -> u64 {
+        self.vm_starts
+    }
+
+    /// How many VMs of workers died.
+    pub fn traps(&self) -> u64 {
+        self.traps
+    }
+
+    /// Lets the scripted upstream answer every stream that waits for it; false if none does.
+    pub(crate) fn ask_upstream(&mut self) -> bool {
+        let waiting = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.phase() == Phase::Upstream);
+        let waiting: Vec<StreamId> = waiting.map(|(id, _)| *id).collect();
+        for id in &waiting {
+            let Upstream::Scripted(upstream) = &mut self.upstream else {
+                return false;
+            };
+            let Some(request) = self.streams.get(id).and_then(Stream::upstream) else {
+                continue;
+            };
+            let reply = upstream(request);
+            self.with_stream(*id, |stream, around| stream.reply(reply, around));
+        }
+        !waiting.is_empty()
+    }
+
+    /// Moves a stream.
+    pub(crate) fn with_stream(
+        &mut self,
+        id: StreamId,
+        action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
+    ) {
+        let Some(mut stream) = self.streams.remove(&id) else {
+            return;
+        };
+        self.surround(&mut stream, action);
+        self.streams.insert(id, stream);
+    }
+
+    fn surround(
+        &mut self,
+        stream: &mut Stream,
+        action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
+    ) {
+        let wall_clock = self.clock.wall();
+        let worker = &mut self.workers[stream.worker];
+        let was_alive = worker.vm.as_ref().is_some_and(|vm| vm.failure().is_none());
+        let mut elsewhere = Vec::new();
+        let mut around = Surroundings {
+            vm: worker.vm.as_mut(),
+            journal: &mut self.journal,
+            settings: &self.settings,
+            wall_clock,
+            elsewhere: &mut elsewhere,
+        };
+        action(stream, &mut around);
+        self.elsewhere.extend(
+            elsewhere
+                .into_iter()
+                .map(|(context, asked)| (stream.worker, context, asked)),
+        );
+        if was_alive && worker.vm.as_ref().is_some_and(|vm| vm.failure().is_some()) {
+            self.traps += 1;
+        }
+    }
+
+    /// A version 4 UUID (RFC 9562, section 5.4), as Envoy makes for `x-request-id`.
+    fn request_id(&mut self) -> String {
+        let mut bytes = [0; 16];
+        // Without randomness the id is all zeros: no request must fail for an id that is for logs only.
+        let _filled = self.request_ids.fill(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        )
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("workers", &self.workers.len())
+            .field("plugins", &self.plugins.len())
+            .field("streams", &self.streams.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! A [Proxy-Wasm](https://github.com/proxy-wasm/spec) host that behaves as Envoy 1.40 does, for tests of filters and for
+//! trying them out.
+//!
+//! It runs any module that speaks ABI 0.2.0 or 0.2.1, on [wasmtime], with limits on fuel and memory, virtual clocks and
+//! repeatable randomness. A test makes a [`Host`], sends [`Request`]s through a plugin, and looks at what came of them:
+//! what the client got, what the upstream got, what was logged, what each callback cost.
+//!
+//! ```
+//! use postern_host::{Host, Module, Reply, Request};
+//!
+//! // A filter that removes `x-secret` from requests, in the WebAssembly text format.
+//! let module = Module::compile(
+//!     r#"(module
+//!         (import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))
+//!         (memory (export "memory") 1)
+//!         (data (i32.const 16) "x-secret")
+//!         (func (export "proxy_abi_version_0_2_1"))
+//!         (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+//!         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+//!             (call $remove (i32.const 0) (i32.const 16) (i32.const 8))))"#,
+//! )?;
+//! let mut host = Host::builder(&module).upstream(|_request| Reply::ok().body("hello")).build();
+//! let plugin = host.add_plugin("the plugin configuration")?;
+//!
+//! let exchange = host.request(plugin, Request::get("/").header("x-secret", "1").header("x-other", "2"));
+//!
+//! assert_eq!(exchange.status(), 200);
+//! let upstream = exchange.upstream.expect("the filter let it through");
+//! assert!(!upstream.headers.contains("x-secret"));
+//! assert_eq!(upstream.headers.text("x-other").as_deref(), Some("2"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`serve`] puts the same host behind a real HTTP front; `postern-host serve` is the command for it.
+//!
+//! # How it is known to behave as Envoy does
+//!
+//! A test of this crate sends 28 requests through a guest that calls nearly every function, and compares the trace of all calls with the
+//! one that Envoy 1.40 printed for the same guest and requests: they are equal, line by line. The front's own answers and the
+//! headers that Envoy joins, adds and removes were probed there too.
+//!
+//! # Host functions
+//!
+//! Complete, as far as HTTP streams need them:
+//!
+//! | topic | functions |
+//! | --- | --- |
+//! | logging | `proxy_log`, `proxy_get_log_level` |
+//! | time | `proxy_get_current_time_nanoseconds`, `proxy_set_tick_period_milliseconds` |
+//! | headers | `proxy_get_header_map_size`, `…_pairs`, `…_value`, `proxy_set_header_map_pairs`, `proxy_add_…`, `proxy_replace_…`, `proxy_remove_header_map_value` |
+//! | buffers | `proxy_get_buffer_bytes`, `proxy_set_buffer_bytes`, `proxy_get_buffer_status` |
+//! | streams | `proxy_continue_stream`, `proxy_close_stream`, `proxy_send_local_response`, `proxy_set_effective_context`, `proxy_done` |
+//! | calls | `proxy_http_call` to scripted clusters, `proxy_get_status` |
+//! | shared data | `proxy_get_shared_data`, `proxy_set_shared_data` |
+//! | queues | `proxy_register_…`, `proxy_resolve_…`, `proxy_enqueue_…`, `proxy_dequeue_shared_queue` |
+//! | metrics | `proxy_define_metric`, `proxy_record_metric`, `proxy_increment_metric`, `proxy_get_metric` |
+//! | WASI | `fd_write`, `fd_fdstat_get`, `clock_time_get`, `clock_res_get`, `random_get`, `environ_…`, `args_…`, `proc_exit` |
+//!
+//! In part:
+//!
+//! | function | what is there |
+//! | --- | --- |
+//! | `proxy_get_property`, `proxy_set_property` | `plugin_name`, `plugin_root_id`, `plugin_vm_id`, `listener_direction`, `request.*`, `response.{code,code_details,size,headers}`, `source.*`, `destination.*`, `connection.{id,mtls}`, and whatever was set; others are not found |
+//! | `proxy_call_foreign_function` | `clear_route_cache`; others are not found |
+//!
+//! Linked, and answered with the status that Envoy gives when there is no such peer: `proxy_grpc_call`, `proxy_grpc_stream`
+//! (4), `proxy_grpc_send`, `proxy_grpc_cancel`, `proxy_grpc_close` (1 or 2, by the kind of id). All other functions of WASI that
+//! Envoy has answer its fixed errno. Anything else that a module imports is an error when it is loaded, by name.
+//!
+//! # Where it is not Envoy
+//!
+//! - No routes: whatever the filter lets through goes to the one upstream, except CONNECT (404, as without a route for it).
+//! - No VM on the main thread. A configuration is first tried in a VM that is thrown away, as in Envoy; what that one did to shared
+//!   data and metrics stays, what it logged is kept only if the configuration was refused.
+//! - `proxy_on_http_call_response` comes right after the callback that made the call if the reply has no delay.
+//! - A queue is announced only to VMs of the same host.
+//! - Envoy has no limit on fuel, and links `path_link` and `path_symlink` with types that are not WASI's.
+//! - TCP filters, gRPC callbacks and ABI 0.1.0 are not there.
+
+#![warn(missing_docs)]
+
+mod abi;
+mod builder;
+mod callout;
+mod clock;
+mod entropy;
+mod events;
+mod exchange;
+mod fault;
+mod front;
+mod functions;
+mod headers;
+mod host;
+mod journal;
+mod local_reply;
+mod module;
+mod pairs;
+mod plugins;
+mod request;
+pub mod serve;
+mod shared;
+mod state;
+mod status;
+mod stream;
+mod vm;
+
+pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
+pub use callout::{Callout, CalloutReply};
+pub use exchange::{
+    AnsweredBy, Callback, Exchange, LocalResponse, LogLine, Response, StreamId, UpstreamRequest,
+};
+pub use fault::{Fault, UnknownHostFunction};
+pub use headers::HeaderMap;
+pub use host::{Host, StreamState};
+pub use module::{LoadError, Module};
+pub use plugins::{ConfigRefused, PluginId, RefusalReason};
+pub use request::{Reply, Request};
+pub use shared::{Metric, SharedState};
+pub use status::{LogLevel, UnknownLogLevel};

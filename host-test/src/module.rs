@@ -1,0 +1,168 @@
+//! A guest's code: compiled once, checked before it runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::{Config, Engine, ExternType, FuncType, InstancePre, Linker, ValType};
+
+use crate::abi;
+use crate::functions::Export;
+use crate::state::VmState;
+
+/// The exports by which a guest says which ABI it speaks.
+const SUPPORTED_ABIS: &[&str] = &["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"];
+/// The allocators in the order in which Envoy looks for them.
+pub(crate) const ALLOCATORS: &[&str] = &["malloc", "proxy_on_memory_allocate"];
+
+/// A Proxy-Wasm module, compiled. Cloning is cheap, and any number of hosts can use it at once.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    pre: InstancePre<VmState>,
+}
+
+/// Why a module cannot be hosted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The bytes are no valid WebAssembly module.
+    #[error("not a module that compiles: {0}")]
+    Compile(String),
+    /// No export says which ABI the module speaks.
+    #[error("the module exports no `proxy_abi_version_…`, so it is no Proxy-Wasm module")]
+    NoAbiVersion,
+    /// The module speaks an ABI that this host does not.
+    #[error("the module exports `{0}`; this host speaks 0.2.0 and 0.2.1")]
+    UnsupportedAbi(String),
+    /// The module exports no memory.
+    #[error("the module exports no `memory`")]
+    NoMemory,
+    /// The module exports no allocator, so no bytes could be handed to it.
+    #[error("the module exports neither `malloc` nor `proxy_on_memory_allocate`")]
+    NoAllocator,
+    /// A callback or allocator takes or returns something else than the ABI says.
+    #[error("the export `{0}` does not have the type that the ABI gives it")]
+    WrongExport(String),
+    /// The module wants functions that no Proxy-Wasm host has.
+    #[error("unknown imports: {}", .0.join(", "))]
+    UnknownImports(Vec<String>),
+    /// An import has the right name and a wrong type.
+    #[error("an import does not have the type that the ABI gives it: {0}")]
+    WrongImport(String),
+}
+
+impl Module {
+    /// Compiles a module from its binary form, or from the WebAssembly text format.
+    pub fn compile(wasm: impl AsRef<[u8]>) -> Result<Self, LoadError> {
+        let engine = engine().map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let module = wasmtime::Module::new(&engine, wasm.as_ref())
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        check_exports(&module)?;
+        let mut linker = Linker::new(&engine);
+        abi::link(&mut linker, &module)?;
+        let pre = linker
+            .instantiate_pre(&module)
+            .map_err(|error| LoadError::WrongImport(format!("{error:#}")))?;
+        Ok(Self {
+            inner: Arc::new(Inner { engine, pre }),
+        })
+    }
+
+    /// Compiles the module in a file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let wasm = std::fs::read(path).map_err(|source| LoadError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::compile(wasm)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<VmState> {
+        &self.inner.pre
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").finish_non_exhaustive()
+    }
+}
+
+fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    // Fuel alone bounds a guest: it is the same on every machine, and no thread has to move an epoch.
+    config.consume_fuel(true);
+    Engine::new(&config)
+}
+
+fn check_exports(module: &wasmtime::Module) -> Result<(), LoadError> {
+    let markers: Vec<&str> = module
+        .exports()
+        .map(|export| export.name())
+        .filter(|name| name.starts_with("proxy_abi_version_"))
+        .collect();
+    if !markers.iter().any(|marker| SUPPORTED_ABIS.contains(marker)) {
+        return Err(match markers.first() {
+            Some(marker) => LoadError::UnsupportedAbi((*marker).to_owned()),
+            None => LoadError::NoAbiVersion,
+        });
+    }
+    if !matches!(module.get_export("memory"), Some(ExternType::Memory(memory)) if !memory.is_64()) {
+        return Err(LoadError::NoMemory);
+    }
+    let allocator = ALLOCATORS
+        .iter()
+        .find(|name| module.get_export(name).is_some())
+        .ok_or(LoadError::NoAllocator)?;
+    check_type(module, allocator, 1, true)?;
+    Export::ALL
+        .iter()
+        .try_for_each(|export| check_type(module, export.name(), export.params(), export.returns()))
+}
+
+/// A missing export is fine: Envoy does not call it then.
+fn check_type(
+    module: &wasmtime::Module,
+    name: &str,
+    params: usize,
+    returns: bool,
+) -> Result<(), LoadError> {
+    let fits = match module.get_export(name) {
+        None => true,
+        Some(ExternType::Func(actual)) => {
+            actual.params().len() == params
+                && actual.results().len() == usize::from(returns)
+                && all_i32(&actual)
+        }
+        Some(_) => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(LoadError::WrongExport(name.to_owned()))
+    }
+}
+
+fn all_i32(function: &FuncType) -> bool {
+    function
+        .params()
+        .chain(function.results())
+        .all(|value| matches!(value, ValType::I32))
+}

@@ -1,0 +1,224 @@
+//! What a client sends.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use crate::headers::HeaderMap;
+
+/// A request as the client puts it on the wire. What the filter sees of it is what Envoy makes of it: names in lower case,
+/// `host` as `:authority`, an absolute target split, some headers joined, others removed.
+///
+/// ```
+/// use postern_host::Request;
+/// let request = Request::post("/orders?page=2")
+///     .authority("api.example.com")
+///     .header("Authorization", "Bearer abc")
+///     .header("x-raw", b"\xff\xfe")
+///     .body(r#"{"a":1}"#);
+/// # let _ = request;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until a host gets it"]
+pub struct Request {
+    pub(crate) method: Vec<u8>,
+    pub(crate) target: Option<Vec<u8>>,
+    pub(crate) authority: Option<Vec<u8>>,
+    pub(crate) scheme: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) body: Vec<Vec<u8>>,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) http2: bool,
+    pub(crate) worker: Option<usize>,
+    pub(crate) source: SocketAddr,
+}
+
+impl Request {
+    /// A request with this method and target (`/path?query`, or an absolute `http://host/path`), to the authority
+    /// `localhost`, over HTTP/1.1.
+    pub fn new(method: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
+        Self {
+            method: method.as_ref().to_vec(),
+            target: Some(target.as_ref().to_vec()),
+            authority: Some(b"localhost".to_vec()),
+            scheme: None,
+            headers: Vec::new(),
+            body: Vec::new(),
+            trailers: HeaderMap::new(),
+            http2: false,
+            worker: None,
+            source: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000)),
+        }
+    }
+
+    /// A GET request.
+    pub fn get(target: impl AsRef<[u8]>) -> Self {
+        Self::new("GET", target)
+    }
+
+    /// A POST request.
+    pub fn post(target: impl AsRef<[u8]>) -> Self {
+        Self::new("POST", target)
+    }
+
+    /// A PUT request.
+    pub fn put(target: impl AsRef<[u8]>) -> Self {
+        Self::new("PUT", target)
+    }
+
+    /// A DELETE request.
+    pub fn delete(target: impl AsRef<[u8]>) -> Self {
+        Self::new("DELETE", target)
+    }
+
+    /// An OPTIONS request.
+    pub fn options(target: impl AsRef<[u8]>) -> Self {
+        Self::new("OPTIONS", target)
+    }
+
+    /// A CONNECT request, which has an authority and no path.
+    pub fn connect(authority: impl AsRef<[u8]>) -> Self {
+        Self::new("CONNECT", "").authority(authority).without_path()
+    }
+
+    /// The authority: the `Host` header of HTTP/1.1, `:authority` of HTTP/2.
+    pub fn authority(mut self, authority: impl AsRef<[u8]>) -> Self {
+        self.authority = Some(authority.as_ref().to_vec());
+        self
+    }
+
+    /// No authority at all.
+    pub fn without_authority(mut self) -> Self {
+        self.authority = None;
+        self
+    }
+
+    /// No path at all.
+    pub fn without_path(mut self) -> Self {
+        self.target = None;
+        self
+    }
+
+    /// The scheme; `http` without this.
+    pub fn scheme(mut self, scheme: impl AsRef<[u8]>) -> Self {
+        self.scheme = Some(scheme.as_ref().to_vec());
+        self
+    }
+
+    /// One more header behind the others. A `host` header in HTTP/1.1 joins the authority.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.headers
+            .push((name.as_ref().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The whole body, with a `content-length` unless one was given.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref().to_vec();
+        if !self
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"))
+        {
+            self = self.header("content-length", body.len().to_string());
+        }
+        self.chunk(body)
+    }
+
+    /// One more part of a streamed body. The filter is called once for each part.
+    pub fn chunk(mut self, part: impl AsRef<[u8]>) -> Self {
+        self.body.push(part.as_ref().to_vec());
+        self
+    }
+
+    /// One more trailer. Over HTTP/1.1 they are dropped unless the host was built with trailers, as in Envoy.
+    pub fn trailer(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.append(name, value);
+        self
+    }
+
+    /// Over HTTP/2 instead of HTTP/1.1.
+    pub fn http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
+    /// On this worker instead of the next in turn.
+    pub fn on_worker(mut self, worker: usize) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
+    /// From this address; 127.0.0.1:40000 without this.
+    pub fn from_address(mut self, source: SocketAddr) -> Self {
+        self.source = source;
+        self
+    }
+}
+
+/// What the upstream answers.
+#[derive(Clone, Debug)]
+#[must_use = "a reply does nothing until an upstream gives it"]
+pub struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) body: Vec<Vec<u8>>,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) reset: bool,
+}
+
+impl Reply {
+    /// A reply with this status and no body.
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            trailers: HeaderMap::new(),
+            reset: false,
+        }
+    }
+
+    /// A reply with status 200.
+    pub fn ok() -> Self {
+        Self::new(200)
+    }
+
+    /// A connection that breaks instead of a reply. The client gets a 503 from the host.
+    pub fn reset() -> Self {
+        Self {
+            reset: true,
+            ..Self::new(503)
+        }
+    }
+
+    /// One more header behind the others.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.headers
+            .push((name.as_ref().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The whole body, with a `content-length` unless one was given.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref().to_vec();
+        if !self
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"))
+        {
+            self = self.header("content-length", body.len().to_string());
+        }
+        self.chunk(body)
+    }
+
+    /// One more part of a streamed body.
+    pub fn chunk(mut self, part: impl AsRef<[u8]>) -> Self {
+        self.body.push(part.as_ref().to_vec());
+        self
+    }
+
+    /// One more trailer.
+    pub fn trailer(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.append(name, value);
+        self
+    }
+}

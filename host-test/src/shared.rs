@@ -1,0 +1,242 @@
+//! What VMs of one process share: data, queues and metrics.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::status::Status;
+
+/// Shared data, queues and metrics. In Envoy they belong to the process: give two hosts the same `SharedState` to put
+/// them into one process, or keep it to see what survives a restart.
+#[derive(Clone, Debug, Default)]
+pub struct SharedState(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    data: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
+    last_cas: u32,
+    queues: Vec<Queue>,
+    metrics: BTreeMap<String, Metric>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    vm_id: String,
+    name: Vec<u8>,
+    items: VecDeque<Vec<u8>>,
+}
+
+/// The kind of a metric, as `proxy_define_metric` numbers them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MetricKind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// A metric that a guest has defined.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Metric {
+    /// Only grows.
+    Counter(u64),
+    /// Goes up and down.
+    Gauge(u64),
+    /// Recorded values: how many, and their sum.
+    Histogram {
+        /// The number of recorded values.
+        count: u64,
+        /// The sum of the recorded values.
+        sum: u64,
+    },
+}
+
+impl SharedState {
+    /// An empty state.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value stored in shared data under `key` by VMs with this `vm_id`.
+    pub fn data(&self, vm_id: &str, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        self.get_data(vm_id, key.as_ref()).map(|(value, _)| value)
+    }
+
+    /// Stores a value in shared data, as another plugin with the same `vm_id` could.
+    pub fn set_data(&self, vm_id: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let mut state = self.lock();
+        state.store(vm_id, key.as_ref(), value.as_ref());
+    }
+
+    /// All keys in shared data of this `vm_id`, in order.
+    pub fn data_keys(&self, vm_id: &str) -> Vec<Vec<u8>> {
+        self.lock()
+            .data
+            .keys()
+            .filter(|(id, _)| id == vm_id)
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+
+    /// All metrics under the names that the guests gave.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        self.lock().metrics.clone()
+    }
+
+    pub(crate) fn get_data(&self, vm_id: &str, key: &[u8]) -> Option<(Vec<u8>, u32)> {
+        self.lock()
+            .data
+            .get(&(vm_id.to_owned(), key.to_vec()))
+            .cloned()
+    }
+
+    /// Compare and swap. A number other than 0 must be that of the stored value; for a missing key Envoy does not look
+    /// at it (proxy-wasm-cpp-host `shared_data.cc`).
+    pub(crate) fn compare_and_set(
+        &self,
+        vm_id: &str,
+        key: &[u8],
+        value: &[u8],
+        cas: u32,
+    ) -> Status {
+        let mut state = self.lock();
+        let stored = state
+            .data
+            .get(&(vm_id.to_owned(), key.to_vec()))
+            .map(|(_, cas)| *cas);
+        if stored.is_some_and(|stored| cas != 0 && cas != stored) {
+            return Status::CasMismatch;
+        }
+        state.store(vm_id, key, value);
+        Status::Ok
+    }
+
+    pub(crate) fn register_queue(&self, vm_id: &str, name: &[u8]) -> u32 {
+        if let Some(id) = self.resolve_queue(vm_id, name) {
+            return id;
+        }
+        let mut state = self.lock();
+        state.queues.push(Queue {
+            vm_id: vm_id.to_owned(),
+            name: name.to_vec(),
+            items: VecDeque::new(),
+        });
+        u32::try_from(state.queues.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn resolve_queue(&self, vm_id: &str, name: &[u8]) -> Option<u32> {
+        let state = self.lock();
+        let index = state
+            .queues
+            .iter()
+            .position(|queue| queue.vm_id == vm_id && queue.name == name)?;
+        u32::try_from(index + 1).ok()
+    }
+
+    pub(crate) fn enqueue(&self, id: u32, item: &[u8]) -> Status {
+        match self.lock().queue(id) {
+            Some(queue) => {
+                queue.items.push_back(item.to_vec());
+                Status::Ok
+            }
+            None => Status::NotFound,
+        }
+    }
+
+    pub(crate) fn dequeue(&self, id: u32) -> Result<Vec<u8>, Status> {
+        let mut state = self.lock();
+        let queue = state.queue(id).ok_or(Status::NotFound)?;
+        queue.items.pop_front().ok_or(Status::Empty)
+    }
+
+    /// Makes sure that the metric exists; one that exists keeps its value and kind.
+    pub(crate) fn define_metric(&self, name: &str, kind: MetricKind) {
+        self.lock()
+            .metrics
+            .entry(name.to_owned())
+            .or_insert(match kind {
+                MetricKind::Counter => Metric::Counter(0),
+                MetricKind::Gauge => Metric::Gauge(0),
+                MetricKind::Histogram => Metric::Histogram { count: 0, sum: 0 },
+            });
+    }
+
+    pub(crate) fn update_metric(
+        &self,
+        name: &str,
+        update: impl FnOnce(&mut Metric) -> Status,
+    ) -> Status {
+        self.lock()
+            .metrics
+            .get_mut(name)
+            .map_or(Status::NotFound, update)
+    }
+
+    pub(crate) fn metric(&self, name: &str) -> Option<Metric> {
+        self.lock().metrics.get(name).copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is one assignment, so the state is whole even if a thread panicked while it held the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn store(&mut self, vm_id: &str, key: &[u8], value: &[u8]) {
+        // 0 means "any" in a call, so it is never handed out.
+        self.last_cas = self.last_cas.checked_add(1).unwrap_or(1);
+        self.data.insert(
+            (vm_id.to_owned(), key.to_vec()),
+            (value.to_vec(), self.last_cas),
+        );
+    }
+
+    fn queue(&mut self, id: u32) -> Option<&mut Queue> {
+        self.queues
+            .get_mut(usize::try_from(id).ok()?.checked_sub(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_number_does_not_overwrite() {
+        let shared = SharedState::new();
+        assert_eq!(
+            shared.compare_and_set("v", b"k", b"1", 77),
+            Status::Ok,
+            "a missing key takes any number"
+        );
+        let (_, first) = shared.get_data("v", b"k").expect("stored");
+        assert_eq!(shared.compare_and_set("v", b"k", b"2", first), Status::Ok);
+        assert_eq!(
+            shared.compare_and_set("v", b"k", b"3", first),
+            Status::CasMismatch
+        );
+        assert_eq!(shared.compare_and_set("v", b"k", b"4", 0), Status::Ok);
+        assert_eq!(shared.data("v", "k"), Some(b"4".to_vec()));
+    }
+
+    #[test]
+    fn vms_with_another_id_do_not_see_the_data() {
+        let shared = SharedState::new();
+        shared.set_data("a", "k", "1");
+        assert_eq!(shared.data("b", "k"), None);
+        assert_eq!(shared.data_keys("a"), [b"k"]);
+    }
+
+    #[test]
+    fn a_queue_gives_its_items_in_order_and_then_says_empty() {
+        let shared = SharedState::new();
+        let id = shared.register_queue("v", b"q");
+        assert_eq!(shared.register_queue("v", b"q"), id);
+        assert_eq!(shared.enqueue(id, b"1"), Status::Ok);
+        assert_eq!(shared.enqueue(id, b"2"), Status::Ok);
+        assert_eq!(shared.dequeue(id), Ok(b"1".to_vec()));
+        assert_eq!(shared.dequeue(id), Ok(b"2".to_vec()));
+        assert_eq!(shared.dequeue(id), Err(Status::Empty));
+        assert_eq!(shared.dequeue(id + 1), Err(Status::NotFound));
+    }
+}

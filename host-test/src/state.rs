@@ -1,0 +1,255 @@
+//! What a VM knows: its identity, its contexts, and what happens while a callback runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use wasmtime::{Memory, StoreLimits, TypedFunc};
+
+use crate::callout::{CalloutReply, NewCallout};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::exchange::{LocalResponse, LogLine, StreamId};
+use crate::fault::Faults;
+use crate::functions::{Export, Function};
+use crate::headers::{HeaderMap, Joining};
+use crate::shared::{MetricKind, SharedState};
+use crate::status::LogLevel;
+
+/// What all VMs of a host have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) vm_id: String,
+    pub(crate) plugin_name: String,
+    pub(crate) root_id: String,
+    pub(crate) vm_configuration: Vec<u8>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) log_level: LogLevel,
+    pub(crate) clusters: BTreeSet<String>,
+    pub(crate) trace: bool,
+}
+
+/// The data of one wasmtime store.
+pub(crate) struct VmState {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) worker: usize,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) shared: SharedState,
+    pub(crate) faults: Faults,
+    pub(crate) limits: StoreLimits,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<(&'static str, TypedFunc<u32, u32>)>,
+
+    pub(crate) roots: BTreeMap<u32, RootContext>,
+    pub(crate) streams: BTreeMap<u32, StreamContext>,
+    next_context: u32,
+    /// The context that host functions act on: that of the callback, unless the guest chose another.
+    pub(crate) effective: u32,
+    pub(crate) callback: Option<Export>,
+    /// True while `_initialize` runs, when Envoy forbids almost everything.
+    pub(crate) restricted: bool,
+    /// What guests asked for and Envoy does only when the callback has returned.
+    pub(crate) deferred: Vec<(u32, Deferred)>,
+
+    pub(crate) metrics: BTreeMap<u32, (String, MetricKind)>,
+    pub(crate) callouts: Vec<NewCallout>,
+    pub(crate) next_callout: u32,
+    /// The reply that the running `proxy_on_http_call_response` is about.
+    pub(crate) reply: Option<CalloutReply>,
+    /// What `proxy_get_status` answers.
+    pub(crate) last_status: (u32, String),
+    /// The configuration that was read last: Envoy has one buffer for several things.
+    pub(crate) stale_buffer: Vec<u8>,
+    /// A local response was asked for, by whichever context: Envoy then stops the stream whose callback runs.
+    pub(crate) stop_iteration: bool,
+    pub(crate) queues: BTreeMap<u32, u32>,
+    pub(crate) enqueued: Vec<u32>,
+
+    pub(crate) calls: Vec<u32>,
+    pub(crate) journal: Vec<LogLine>,
+    pub(crate) trace: Vec<String>,
+}
+
+/// What happens to a stream when the callback has returned.
+#[derive(Debug)]
+pub(crate) enum Deferred {
+    ContinueRequest,
+    ContinueResponse,
+    LocalResponse(LocalResponse),
+    Close,
+}
+
+/// One plugin configuration in one VM.
+#[derive(Debug)]
+pub(crate) struct RootContext {
+    pub(crate) configuration: Arc<[u8]>,
+    /// Nanoseconds; 0: no ticks.
+    pub(crate) tick_period: u64,
+    pub(crate) next_tick: u64,
+}
+
+/// One stream in one VM.
+#[derive(Debug)]
+pub(crate) struct StreamContext {
+    pub(crate) id: StreamId,
+    pub(crate) root: u32,
+    pub(crate) request: Message,
+    pub(crate) response: Message,
+    pub(crate) logging: bool,
+    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) started: u64,
+    pub(crate) source: SocketAddr,
+    pub(crate) protocol: &'static str,
+    pub(crate) details: String,
+}
+
+/// A request or a response on its way through the filter. Envoy shows each part only for a while.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) headers: HeaderMap,
+    pub(crate) headers_visible: bool,
+    /// What is buffered, with the part that the current callback is about.
+    pub(crate) body: Vec<u8>,
+    pub(crate) body_visible: bool,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) trailers_visible: bool,
+}
+
+impl Message {
+    fn new(joining: Joining) -> Self {
+        Self {
+            headers: HeaderMap::with_joining(joining),
+            headers_visible: false,
+            body: Vec::new(),
+            body_visible: false,
+            trailers: HeaderMap::new(),
+            trailers_visible: false,
+        }
+    }
+
+    /// Ends what Envoy ends when a guest tells the stream to go on.
+    pub(crate) fn hide(&mut self) {
+        self.headers_visible = false;
+        self.body_visible = false;
+        self.trailers_visible = false;
+    }
+}
+
+impl StreamContext {
+    pub(crate) fn new(
+        id: StreamId,
+        source: SocketAddr,
+        protocol: &'static str,
+        started: u64,
+    ) -> Self {
+        Self {
+            id,
+            root: 0,
+            request: Message::new(Joining::Request),
+            response: Message::new(Joining::Response),
+            logging: false,
+            filter_state: BTreeMap::new(),
+            started,
+            source,
+            protocol,
+            details: String::new(),
+        }
+    }
+}
+
+impl VmState {
+    pub(crate) fn new(
+        identity: Arc<Identity>,
+        worker: usize,
+        clock: Clock,
+        entropy: Entropy,
+        shared: SharedState,
+        faults: Faults,
+        limits: StoreLimits,
+    ) -> Self {
+        Self {
+            identity,
+            worker,
+            clock,
+            entropy,
+            shared,
+            faults,
+            limits,
+            memory: None,
+            allocator: None,
+            roots: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            next_context: 1,
+            effective: 0,
+            callback: None,
+            restricted: false,
+            deferred: Vec::new(),
+            metrics: BTreeMap::new(),
+            callouts: Vec::new(),
+            next_callout: 0,
+            reply: None,
+            last_status: (0, String::new()),
+            stale_buffer: Vec::new(),
+            stop_iteration: false,
+            queues: BTreeMap::new(),
+            enqueued: Vec::new(),
+            calls: vec![0; Function::ALL.len()],
+            journal: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add_root(&mut self, configuration: Arc<[u8]>) -> u32 {
+        let id = self.new_context_id();
+        self.roots.insert(
+            id,
+            RootContext {
+                configuration,
+                tick_period: 0,
+                next_tick: 0,
+            },
+        );
+        id
+    }
+
+    pub(crate) fn add_stream(&mut self, mut stream: StreamContext, root: u32) -> u32 {
+        let id = self.new_context_id();
+        stream.root = root;
+        self.streams.insert(id, stream);
+        id
+    }
+
+    /// The stream that host functions act on, if they act on one.
+    pub(crate) fn stream(&self) -> Option<&StreamContext> {
+        self.streams.get(&self.effective)
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut StreamContext> {
+        self.streams.get_mut(&self.effective)
+    }
+
+    /// The root context that host functions act on, that of the stream if they act on one.
+    pub(crate) fn root_id(&self) -> u32 {
+        self.stream().map_or(self.effective, |stream| stream.root)
+    }
+
+    pub(crate) fn log(&mut self, level: LogLevel, message: String) {
+        if level >= self.identity.log_level {
+            let stream = self.stream().map(|stream| stream.id);
+            self.journal.push(LogLine {
+                level,
+                message,
+                worker: self.worker,
+                context: self.effective,
+                stream,
+            });
+        }
+    }
+
+    fn new_context_id(&mut self) -> u32 {
+        let id = self.next_context;
+        self.next_context += 1;
+        id
+    }
+}

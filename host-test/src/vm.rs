@@ -1,0 +1,271 @@
+//! One instance of a guest: how it starts, and how its callbacks are called.
+
+use std::collections::BTreeMap;
+
+use wasmtime::{Instance, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+
+use crate::exchange::Callback;
+use crate::functions::{Export, Function};
+use crate::module::{ALLOCATORS, Module};
+use crate::state::VmState;
+use crate::status::LogLevel;
+
+/// What a guest may use up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Fuel for one callback, allocations during it included.
+    pub(crate) fuel: u64,
+    /// Bytes of linear memory.
+    pub(crate) memory: usize,
+}
+
+impl Limits {
+    pub(crate) fn store(self) -> StoreLimits {
+        StoreLimitsBuilder::new().memory_size(self.memory).build()
+    }
+}
+
+/// A running instance.
+pub(crate) struct Vm {
+    store: Store<VmState>,
+    exports: Vec<Option<Entry>>,
+    fuel: u64,
+    failure: Option<String>,
+    callbacks: Vec<Callback>,
+}
+
+/// A callback in the shape in which it is called. Looking a function up by name and checking its type at every call would
+/// cost more than many a callback does.
+enum Entry {
+    Takes0(TypedFunc<(), ()>),
+    Takes1(TypedFunc<u32, ()>),
+    Takes2(TypedFunc<(u32, u32), ()>),
+    Takes5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
+    Gives0(TypedFunc<(), u32>),
+    Gives1(TypedFunc<u32, u32>),
+    Gives2(TypedFunc<(u32, u32), u32>),
+    Gives3(TypedFunc<(u32, u32, u32), u32>),
+}
+
+/// The VM is dead: a callback trapped, now or earlier.
+#[derive(Clone, Debug)]
+pub(crate) struct Dead(pub(crate) String);
+
+impl Vm {
+    /// Instantiates the module and runs `_initialize` or `_start`.
+    pub(crate) fn start(
+        module: &Module,
+        state: VmState,
+        fuel: u64,
+    ) -> Result<Self, (Dead, Vec<crate::LogLine>)> {
+        let mut store = Store::new(module.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        let mut vm = Self {
+            store,
+            exports: Vec::new(),
+            fuel,
+            failure: None,
+            callbacks: Vec::new(),
+        };
+        match vm.instantiate(module).and_then(|()| vm.initialize()) {
+            Ok(()) => Ok(vm),
+            Err(dead) => Err((dead, std::mem::take(&mut vm.state_mut().journal))),
+        }
+    }
+
+    pub(crate) fn state(&self) -> &VmState {
+        self.store.data()
+    }
+
+    pub(crate) fn state_mut(&mut self) -> &mut VmState {
+        self.store.data_mut()
+    }
+
+    /// Why the VM is dead, if it is.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// The callbacks that ran since the last time.
+    pub(crate) fn take_callbacks(&mut self) -> Vec<Callback> {
+        std::mem::take(&mut self.callbacks)
+    }
+
+    /// Calls an export in the name of a context. A callback that the guest does not export is not called, and there is
+    /// nothing that it returned.
+    pub(crate) fn call(
+        &mut self,
+        export: Export,
+        context: u32,
+        args: &[u32],
+    ) -> Result<Option<u32>, Dead> {
+        if let Some(failure) = &self.failure {
+            return Err(Dead(failure.clone()));
+        }
+        let Some(Some(_)) = self.exports.get(export as usize) else {
+            return Ok(None);
+        };
+        self.enter(export, context, args);
+        let outcome = self.refuel().and_then(|()| self.invoke(export, args));
+        self.leave(export, context, outcome)
+    }
+
+    fn enter(&mut self, export: Export, context: u32, args: &[u32]) {
+        let state = self.store.data_mut();
+        state.effective = context;
+        state.callback = Some(export);
+        state.stop_iteration = false;
+        if state.identity.trace {
+            let args: Vec<String> = args.iter().map(u32::to_string).collect();
+            state
+                .trace
+                .push(format!("[host->vm] {}({})", export.name(), args.join(", ")));
+        }
+    }
+
+    fn leave(
+        &mut self,
+        export: Export,
+        context: u32,
+        outcome: wasmtime::Result<Option<u32>>,
+    ) -> Result<Option<u32>, Dead> {
+        let fuel = self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        let state = self.store.data_mut();
+        let host_calls: BTreeMap<&'static str, u32> = Function::ALL
+            .iter()
+            .zip(&mut state.calls)
+            .filter(|(_, calls)| **calls > 0)
+            .map(|(function, calls)| (function.name(), std::mem::take(calls)))
+            .collect();
+        if state.identity.trace && outcome.is_ok() {
+            let returned = outcome
+                .as_ref()
+                .ok()
+                .copied()
+                .flatten()
+                .map_or("void".to_owned(), |value| value.to_string());
+            state
+                .trace
+                .push(format!("[host<-vm] {} return: {returned}", export.name()));
+        }
+        let returned = outcome.as_ref().ok().copied().flatten();
+        self.callbacks.push(Callback {
+            name: export.name(),
+            context,
+            fuel,
+            host_calls,
+            returned,
+        });
+        let result = outcome.map_err(|error| self.die(export.name(), &error));
+        let state = self.store.data_mut();
+        state.callback = None;
+        state.effective = 0;
+        result
+    }
+
+    fn die(&mut self, function: &str, error: &wasmtime::Error) -> Dead {
+        let mut reason = format!("Function: {function} failed: {}", error.root_cause());
+        // wasmtime puts the guest's backtrace into the outer layer of the error.
+        let backtrace = error.to_string();
+        if !backtrace.contains(&error.root_cause().to_string()) {
+            reason.push('\n');
+            reason.push_str(&backtrace);
+        }
+        self.store
+            .data_mut()
+            .log(LogLevel::Critical, reason.clone());
+        self.failure = Some(reason.clone());
+        Dead(reason)
+    }
+
+    fn refuel(&mut self) -> wasmtime::Result<()> {
+        self.store.set_fuel(self.fuel)
+    }
+
+    fn instantiate(&mut self, module: &Module) -> Result<(), Dead> {
+        let instance = self
+            .refuel()
+            .and_then(|()| module.pre().instantiate(&mut self.store))
+            .map_err(|error| self.die("start", &error))?;
+        self.bind(&instance)
+            .map_err(|error| self.die("start", &error))
+    }
+
+    fn bind(&mut self, instance: &Instance) -> wasmtime::Result<()> {
+        let store = &mut self.store;
+        let memory = instance.get_memory(&mut *store, "memory");
+        let mut allocator = None;
+        for name in ALLOCATORS {
+            if allocator.is_none() && instance.get_func(&mut *store, name).is_some() {
+                allocator = Some((*name, instance.get_typed_func(&mut *store, name)?));
+            }
+        }
+        store.data_mut().memory = memory;
+        store.data_mut().allocator = allocator;
+        self.exports = Export::ALL
+            .iter()
+            .map(|export| Entry::find(instance, &mut self.store, *export))
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn initialize(&mut self) -> Result<(), Dead> {
+        self.store.data_mut().restricted = true;
+        let has_initialize = matches!(self.exports.get(Export::Initialize as usize), Some(Some(_)));
+        if has_initialize {
+            self.call(Export::Initialize, 0, &[])?;
+            self.call(Export::Main, 0, &[0, 0])?;
+            self.call(Export::MainVoid, 0, &[])?;
+        } else {
+            self.call(Export::Start, 0, &[])?;
+        }
+        self.store.data_mut().restricted = false;
+        Ok(())
+    }
+
+    fn invoke(&mut self, export: Export, args: &[u32]) -> wasmtime::Result<Option<u32>> {
+        let store = &mut self.store;
+        match (
+            self.exports.get(export as usize).and_then(Option::as_ref),
+            args,
+        ) {
+            (Some(Entry::Takes0(function)), []) => function.call(store, ()).map(|()| None),
+            (Some(Entry::Takes1(function)), &[a]) => function.call(store, a).map(|()| None),
+            (Some(Entry::Takes2(function)), &[a, b]) => function.call(store, (a, b)).map(|()| None),
+            (Some(Entry::Takes5(function)), &[a, b, c, d, e]) => {
+                function.call(store, (a, b, c, d, e)).map(|()| None)
+            }
+            (Some(Entry::Gives0(function)), []) => function.call(store, ()).map(Some),
+            (Some(Entry::Gives1(function)), &[a]) => function.call(store, a).map(Some),
+            (Some(Entry::Gives2(function)), &[a, b]) => function.call(store, (a, b)).map(Some),
+            (Some(Entry::Gives3(function)), &[a, b, c]) => {
+                function.call(store, (a, b, c)).map(Some)
+            }
+            _ => wasmtime::bail!("{} was called with {} arguments", export.name(), args.len()),
+        }
+    }
+}
+
+impl Entry {
+    fn find(
+        instance: &Instance,
+        store: &mut Store<VmState>,
+        export: Export,
+    ) -> wasmtime::Result<Option<Self>> {
+        if instance.get_func(&mut *store, export.name()).is_none() {
+            return Ok(None);
+        }
+        let name = export.name();
+        Ok(Some(match (export.params(), export.returns()) {
+            (0, false) => Self::Takes0(instance.get_typed_func(store, name)?),
+            (1, false) => Self::Takes1(instance.get_typed_func(store, name)?),
+            (2, false) => Self::Takes2(instance.get_typed_func(store, name)?),
+            (5, false) => Self::Takes5(instance.get_typed_func(store, name)?),
+            (0, true) => Self::Gives0(instance.get_typed_func(store, name)?),
+            (1, true) => Self::Gives1(instance.get_typed_func(store, name)?),
+            (2, true) => Self::Gives2(instance.get_typed_func(store, name)?),
+            (3, true) => Self::Gives3(instance.get_typed_func(store, name)?),
+            (params, _) => wasmtime::bail!("no shape for {name} with {params} arguments"),
+        }))
+    }
+}

@@ -1,0 +1,81 @@
+//! No guest can hang or kill the host.
+
+use postern_host::{FailurePolicy, Request};
+
+use crate::guests::{builder, started};
+
+#[test]
+fn an_endless_loop_is_stopped_and_the_request_refused() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (loop $for_ever (br $for_ever))
+          (i32.const 0))"#;
+    let limited = builder(guest)
+        .fuel_per_callback(100_000)
+        .failure_policy(FailurePolicy::FailReload);
+    let (mut host, plugin) = started(limited);
+    for _ in 0..2 {
+        let exchange = host.request(plugin, Request::get("/"));
+        assert_eq!(exchange.status(), 503);
+        assert!(exchange.trap.expect("stopped").contains("fuel"));
+        assert_eq!(exchange.callbacks[0].fuel, 100_000);
+    }
+    assert_eq!(host.vm_starts(), 2);
+}
+
+#[test]
+fn a_guest_gets_no_more_memory_than_it_may_have() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (call $log_number (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))
+          (i32.const 0))"#;
+    let (mut host, plugin) = started(builder(guest).memory_limit(2 * 65_536));
+    let exchange = host.request(plugin, Request::get("/"));
+    assert_eq!(exchange.log[0].message, "01");
+}
+
+#[test]
+fn a_stack_that_overflows_is_a_trap() {
+    let guest = r#"
+        (func $deeper (param i32) (result i32) (i32.add (call $deeper (local.get 0)) (i32.const 1)))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $deeper (i32.const 1)))"#;
+    let (mut host, plugin) = started(builder(guest));
+    let exchange = host.request(plugin, Request::get("/"));
+    assert_eq!(exchange.status(), 503);
+    assert!(exchange.trap.is_some());
+}
+
+#[test]
+fn addresses_outside_the_memory_are_a_status() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (call $log_number (call $log (i32.const 2) (i32.const -8) (i32.const 100)))
+          (call $log_number (call $pairs (i32.const 0) (i32.const -2) (i32.const 4)))
+          (i32.const 0))"#;
+    let (mut host, plugin) = started(builder(guest));
+    let exchange = host.request(plugin, Request::get("/"));
+    let messages: Vec<_> = exchange
+        .log
+        .iter()
+        .map(|line| line.message.as_str())
+        .collect();
+    assert_eq!(messages, ["06", "06"]);
+}
+
+#[test]
+fn fuel_and_host_calls_are_counted_and_the_same_in_every_run() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $pairs (i32.const 0) (i32.const 0) (i32.const 4)))
+          (call $log_handed)
+          (i32.const 0))"#;
+    let run = || {
+        let (mut host, plugin) = started(builder(guest));
+        host.request(plugin, Request::get("/"))
+    };
+    let (first, second) = (run(), run());
+    assert_eq!(first.host_calls("proxy_get_header_map_pairs"), 1);
+    assert_eq!(first.host_calls("proxy_log"), 1);
+    assert!(first.fuel() > 0);
+    assert_eq!(first.callbacks, second.callbacks);
+}

@@ -1,0 +1,91 @@
+//! Answers that guests give themselves.
+
+use postern_host::{AnsweredBy, Request};
+
+use crate::guests::{builder, started};
+
+const DENIES: &str = r#"
+    (data (i32.const 1000) "not allowed\n")
+    (data (i32.const 1020) "no entry")
+    (data (i32.const 1040)
+      "\02\00\00\00\01\00\00\00\01\00\00\00\01\00\00\00\01\00\00\00a\001\00a\002\00")
+    (data (i32.const 1100) "a")
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $respond (i32.const 403) (i32.const 1000) (i32.const 11) (i32.const 1020) (i32.const 8)
+        (i32.const 1040) (i32.const 28) (i32.const -1)))
+      (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+      (drop (call $add (i32.const 2) (i32.const 1100) (i32.const 1) (i32.const 1040) (i32.const 0)))
+      (i32.const 0))"#;
+
+#[test]
+fn the_client_gets_the_answer_and_the_upstream_nothing() {
+    let (mut host, plugin) = started(builder(DENIES));
+    let exchange = host.request(
+        plugin,
+        Request::post("/")
+            .header("content-length", "3")
+            .chunk("abc"),
+    );
+    assert_eq!(
+        (exchange.status(), exchange.body_text().as_str()),
+        (403, "no entry")
+    );
+    assert_eq!(exchange.answered_by, AnsweredBy::Filter);
+    assert_eq!(exchange.details, "not_allowed");
+    assert!(exchange.upstream.is_none());
+    let headers = exchange.response.expect("answered").headers;
+    let expected = [
+        ("a", "1"),
+        ("a", "2"),
+        ("content-length", "8"),
+        ("content-type", "text/plain"),
+        ("a", ""),
+    ];
+    assert_eq!(
+        headers,
+        expected.into_iter().collect(),
+        "our own response callback has seen it"
+    );
+    let local = exchange.local_response.expect("the filter answered");
+    assert_eq!((local.status, local.grpc_status), (403, -1));
+}
+
+#[test]
+fn a_grpc_client_gets_the_failure_in_headers() {
+    let (mut host, plugin) = started(builder(DENIES));
+    let exchange = host.request(
+        plugin,
+        Request::post("/s/m").header("content-type", "application/grpc+proto"),
+    );
+    assert_eq!(exchange.status(), 200);
+    assert_eq!(exchange.header_text("grpc-status").as_deref(), Some("7"));
+    assert_eq!(
+        exchange.header_text("grpc-message").as_deref(),
+        Some("no entry")
+    );
+    assert_eq!(
+        exchange.header_text("content-type").as_deref(),
+        Some("application/grpc")
+    );
+    assert_eq!(exchange.body(), b"");
+}
+
+#[test]
+fn an_answer_after_the_headers_have_left_cuts_the_response_off() {
+    let (mut host, plugin) = started(
+        builder(
+            r#"
+            (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+              (drop (call $respond (i32.const 500) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                (i32.const 0) (i32.const 0) (i32.const -1)))
+              (i32.const 0))"#,
+        )
+        .upstream(|_| postern_host::Reply::ok().body("secret")),
+    );
+    let exchange = host.request(plugin, Request::get("/"));
+    let response = exchange.response.expect("its headers had left");
+    assert_eq!((response.status, response.complete), (200, false));
+    assert_eq!(response.body, b"");
+    assert_eq!(exchange.answered_by, AnsweredBy::Nobody);
+}

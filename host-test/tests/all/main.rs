@@ -1,0 +1,16 @@
+//! The test host from outside: small guests in the WebAssembly text format, run through the library and the command.
+
+mod bodies;
+mod contexts;
+mod envoy;
+mod events;
+mod failures;
+mod faults;
+mod guests;
+mod headers;
+mod limits;
+mod loading;
+mod local_responses;
+mod serve;
+mod shared;
+mod wasi;

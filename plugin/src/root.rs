@@ -1,0 +1,135 @@
+//! A root context: one plugin configuration in one VM. A VM can hold several, and an old one lives until its listener has
+//! drained, so nothing here is shared between them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use postern_core::clock::ClockGuard;
+use postern_core::config::ConfigFault;
+use postern_core::decision_id::DecisionIds;
+use postern_core::gate::Gate;
+use postern_core::time::Timestamp;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use crate::entropy::HostRandom;
+use crate::host::{self, Level};
+use crate::metrics::Metrics;
+use crate::stream::Stream;
+
+/// More faults than these in one line help nobody.
+const MAX_FAULTS_LOGGED: usize = 10;
+
+/// A root context. It is empty until a configuration has been accepted.
+#[derive(Default)]
+pub(crate) struct Root {
+    configured: RefCell<Option<Rc<Configured>>>,
+}
+
+/// Everything that an accepted configuration has brought up.
+pub(crate) struct Configured {
+    pub(crate) gate: Gate,
+    pub(crate) ids: DecisionIds,
+    pub(crate) metrics: Metrics,
+    clock: ClockGuard,
+}
+
+impl Configured {
+    /// The time to decide by, or `None` if the clock is not to be trusted.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        let nanoseconds = host::wall_clock().ok()?;
+        self.clock
+            .check(Timestamp::from_secs(nanoseconds / 1_000_000_000))
+    }
+}
+
+impl Root {
+    fn configure(&self) -> Result<(), String> {
+        let json = host::plugin_configuration().map_err(|_| "it could not be read".to_owned())?;
+        let gate = Gate::from_json(&json, host::environment).map_err(|faults| list(&faults))?;
+        let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
+        let configured = Configured {
+            gate,
+            ids,
+            metrics: Metrics::define(),
+            clock: ClockGuard::default(),
+        };
+        report(&configured.gate);
+        let mut slot = self
+            .configured
+            .try_borrow_mut()
+            .map_err(|_| "a request is being decided".to_owned())?;
+        *slot = Some(Rc::new(configured));
+        Ok(())
+    }
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match self.configure() {
+            Ok(()) => true,
+            Err(reason) => {
+                host::log(
+                    Level::Error,
+                    &format!("postern: configuration refused: {reason}"),
+                );
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        // A stream can outlive a policy by days, so it must not keep one in memory.
+        let configured = self
+            .configured
+            .try_borrow()
+            .ok()
+            .and_then(|slot| slot.as_ref().map(Rc::downgrade));
+        Some(Box::new(Stream::new(configured.unwrap_or_default())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+fn report(gate: &Gate) {
+    let (config, policy) = (gate.config(), gate.policy());
+    host::log(
+        Level::Info,
+        &format!(
+            "postern {}: gateway {}: configuration accepted: {} tokens, {} keys, policy digest {}",
+            env!("CARGO_PKG_VERSION"),
+            config.gateway_id,
+            policy.token_count(),
+            policy.keys().len(),
+            policy.store().digest().to_hex(),
+        ),
+    );
+    for (kid, root) in gate.keys().missing_roots() {
+        host::log(
+            Level::Warn,
+            &format!(
+                "postern: key {kid} cannot be used: {} holds no root {root}",
+                config.root_key_env
+            ),
+        );
+    }
+}
+
+fn list(faults: &[ConfigFault]) -> String {
+    let shown: Vec<_> = faults
+        .iter()
+        .take(MAX_FAULTS_LOGGED)
+        .map(ToString::to_string)
+        .collect();
+    let more = faults.len() - shown.len();
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!("; and {more} more")
+    };
+    format!("{}{rest}", shown.join("; "))
+}

@@ -1,0 +1,322 @@
+//! Why a request is allowed or refused: the gate's decision, with everything in the policy that it rests on.
+
+mod advice;
+mod audience;
+mod text;
+
+use postern_core::canonical::{CanonicalPath, Host};
+use postern_core::gate::{Action, Outcome};
+use postern_core::policy::document::{Document, Method, Service};
+use postern_core::reason::Reason;
+use postern_core::time::Timestamp;
+use serde::Serialize;
+
+use crate::prepared::{Caller, CallerError, Prepared};
+use crate::request::Request;
+
+pub use audience::{AudienceView, PersonView, RoleView};
+
+/// A decision, and why it is so. All paths lead into the policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// What becomes of the request.
+    pub decision: Decision,
+    /// The reason's word, as in logs and metrics.
+    pub reason: &'static str,
+    /// What the reason means.
+    pub sentence: String,
+    /// The HTTP status of the gateway's own answer. None: the upstream answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The instant for which this holds.
+    pub at: Timestamp,
+    /// The request.
+    pub request: Request,
+    /// Who makes it.
+    pub caller: CallerView,
+    /// For a caller with an access token: how it would get one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ExchangeView>,
+    /// The public route that the request is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
+    /// The method that the request is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<MethodView>,
+    /// The audiences that must admit the caller: the method's own or its service's, or both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<AudienceView>,
+    /// What the upstream gets, if it is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamView>,
+    /// For a refusal: what would have to change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It goes on to the upstream.
+    Allowed,
+    /// The gateway answers it itself, and well: an exchange.
+    Answered,
+    /// The gateway refuses it.
+    Refused,
+}
+
+/// Who makes a request.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallerView {
+    /// What is sent.
+    pub credential: String,
+    /// The path of the API token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The person that the API token acts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonView>,
+}
+
+/// What an exchange of the caller's API token gives.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExchangeView {
+    /// The reason's word.
+    pub reason: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// When the access token ends, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A method of the policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodView {
+    /// The service's name.
+    pub service: String,
+    /// The method's name.
+    pub method: String,
+    /// Its path in the policy.
+    pub path: String,
+    /// Its HTTP methods.
+    pub http: Vec<String>,
+    /// Its pattern, below the service's base path.
+    pub pattern: String,
+}
+
+/// What the upstream gets.
+#[derive(Clone, Debug, Serialize)]
+pub struct UpstreamView {
+    /// Headers that the gateway sets.
+    pub set: Vec<(String, String)>,
+    /// Names of the request's headers that the gateway removes.
+    pub removed: Vec<String>,
+}
+
+/// Asks the gate about a request at `at`, and explains its answer by `policy`, which is the one that was prepared.
+///
+/// # Errors
+/// [`CallerError`], if the policy has no such API token.
+pub fn explain(
+    prepared: &Prepared,
+    policy: &Document,
+    caller: &Caller,
+    request: &Request,
+    at: Timestamp,
+) -> Result<Explanation, CallerError> {
+    let exchange = match caller {
+        Caller::Access(id) => Some(try_exchange(prepared, id, at)?),
+        _ => None,
+    };
+    let authorization = match prepared.authorization(caller, at) {
+        Ok(authorization) => authorization,
+        // Then the exchange has said why.
+        Err(CallerError::NoKey) => None,
+        Err(error) => return Err(error),
+    };
+    let pairs = request.header_pairs(authorization.as_ref().map(|value| value.as_str()));
+    let mut explanation = prepared.decide(&pairs, at, |outcome| {
+        of_outcome(policy, caller, request, at, &outcome)
+    });
+    if let Some(exchange) = &exchange
+        && authorization.is_none()
+        && let Some(reason) = Reason::ALL
+            .iter()
+            .find(|reason| reason.as_str() == exchange.reason)
+    {
+        // There is no access token to send, so the caller gets no further than the exchange.
+        explanation.decision = Decision::Refused;
+        explanation.reason = exchange.reason;
+        explanation.sentence = reason.sentence().to_owned();
+        explanation.status = Some(exchange.status);
+        explanation.upstream = None;
+    }
+    explanation.exchange = exchange;
+    if explanation.decision == Decision::Refused {
+        explanation.advice = advice::of(prepared, policy, &explanation);
+    }
+    Ok(explanation)
+}
+
+fn try_exchange(prepared: &Prepared, id: &str, at: Timestamp) -> Result<ExchangeView, CallerError> {
+    let config = prepared.gate().config();
+    let request = Request {
+        method: "POST".to_owned(),
+        authority: config.hosts.first().cloned().unwrap_or_default(),
+        path: config.exchange_path.clone(),
+        headers: Vec::new(),
+    };
+    let authorization = prepared.authorization(&Caller::Api(id.to_owned()), at)?;
+    let pairs = request.header_pairs(authorization.as_ref().map(|value| value.as_str()));
+    Ok(prepared.decide(&pairs, at, |outcome| {
+        let (status, expires_at) = match &outcome.action {
+            Action::Answer(answer) if answer.status == 200 => {
+                let body = serde_json::from_str::<serde_json::Value>(&answer.body).ok();
+                let end = body.and_then(|body| body.get("LifeTime")?.as_str().map(str::to_owned));
+                (200, end)
+            }
+            Action::Answer(answer) => (answer.status, None),
+            _ => (503, None),
+        };
+        ExchangeView {
+            reason: outcome.record.reason.as_str(),
+            status,
+            expires_at,
+        }
+    }))
+}
+
+fn of_outcome(
+    policy: &Document,
+    caller: &Caller,
+    request: &Request,
+    at: Timestamp,
+    outcome: &Outcome<'_>,
+) -> Explanation {
+    let record = &outcome.record;
+    let token = record.token.as_deref().or(match caller {
+        Caller::Access(id) | Caller::Api(id) => Some(id.as_str()),
+        _ => None,
+    });
+    let token = token.and_then(|id| policy.tokens.iter().position(|token| token.id == id));
+    let person = token
+        .and_then(|at| policy.tokens.get(at))
+        .and_then(|token| {
+            policy
+                .persons
+                .iter()
+                .find(|person| person.id == token.person)
+        });
+    let place = record
+        .service
+        .zip(record.method)
+        .and_then(|(service, method)| Place::find(policy, service, method));
+    let (decision, status, upstream) = match &outcome.action {
+        Action::Forward(forward) => {
+            let sent = |name: &&[u8]| String::from_utf8_lossy(name).into_owned();
+            let mut removed: Vec<_> = forward.remove.iter().map(sent).collect();
+            removed.sort_unstable();
+            removed.dedup();
+            let set = forward.set.iter();
+            let view = UpstreamView {
+                set: set
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect(),
+                removed,
+            };
+            (Decision::Allowed, None, Some(view))
+        }
+        Action::Answer(answer) if record.reason.problem().is_none() => {
+            (Decision::Answered, Some(answer.status), None)
+        }
+        Action::Answer(answer) => (Decision::Refused, Some(answer.status), None),
+        _ => (Decision::Refused, None, None),
+    };
+    let public = (record.reason == Reason::Public)
+        .then(|| public_route(policy, request))
+        .flatten();
+    Explanation {
+        decision,
+        reason: record.reason.as_str(),
+        sentence: sentence(record.reason, request),
+        status,
+        at,
+        request: request.clone(),
+        caller: CallerView {
+            credential: caller.to_string(),
+            token: token.map(|at| format!("tokens[{at}]")),
+            person: person.map(PersonView::of),
+        },
+        exchange: None,
+        public,
+        method: place.map(MethodView::of),
+        audiences: place.map_or_else(Vec::new, |place| {
+            audience::views(policy, place, person.map(|person| person.id.as_str()))
+        }),
+        upstream,
+        advice: Vec::new(),
+    }
+}
+
+/// The reason's sentence; for a path, with the rule that it breaks.
+fn sentence(reason: Reason, request: &Request) -> String {
+    match (reason, CanonicalPath::parse(request.path.as_bytes())) {
+        (Reason::PathMalformed, Err(fault)) => format!("The path is refused: {fault}."),
+        _ => reason.sentence().to_owned(),
+    }
+}
+
+fn public_route(policy: &Document, request: &Request) -> Option<String> {
+    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
+    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
+    let matches = |route: &postern_core::policy::document::PublicRoute| {
+        route.http.contains(&request.method)
+            && (route.hosts.is_empty() || route.hosts.iter().any(|name| name == host.as_str()))
+            && route.path.trim_end_matches('/') == path.as_str().trim_end_matches('/')
+    };
+    let at = policy.public.iter().position(matches)?;
+    Some(format!("public[{at}]"))
+}
+
+/// A method in a policy, with its places.
+#[derive(Clone, Copy, Debug)]
+struct Place<'p> {
+    service_at: usize,
+    service: &'p Service,
+    method_at: usize,
+    method: &'p Method,
+}
+
+impl<'p> Place<'p> {
+    fn find(policy: &'p Document, service: &str, method: &str) -> Option<Self> {
+        let mut services = policy.services.iter().enumerate();
+        let (service_at, service) = services.find(|(_, candidate)| candidate.name == service)?;
+        let mut methods = service.methods.iter().enumerate();
+        let (method_at, method) = methods.find(|(_, candidate)| candidate.name == method)?;
+        Some(Self {
+            service_at,
+            service,
+            method_at,
+            method,
+        })
+    }
+
+    fn path(&self) -> String {
+        format!("services[{}].methods[{}]", self.service_at, self.method_at)
+    }
+}
+
+impl MethodView {
+    fn of(place: Place<'_>) -> Self {
+        let base = place.service.base_path.trim_end_matches('/');
+        Self {
+            service: place.service.name.clone(),
+            method: place.method.name.clone(),
+            path: place.path(),
+            http: place.method.http.clone(),
+            pattern: format!("{base}{}", place.method.path),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Where `cargo xtask test` says that it has put what the tests need.
+
+use std::path::PathBuf;
+
+use crate::{Error, Result};
+
+/// The Envoy binary.
+///
+/// # Errors
+///
+/// [`Error::NotUnderXtask`] when `POSTERN_ENVOY` is not set: a missing Envoy is a failure, never a skipped test.
+pub fn envoy() -> Result<PathBuf> {
+    path("POSTERN_ENVOY")
+}
+
+/// The filter as it ships.
+///
+/// # Errors
+///
+/// [`Error::NotUnderXtask`] when `POSTERN_WASM` is not set.
+pub fn wasm() -> Result<PathBuf> {
+    path("POSTERN_WASM")
+}
+
+/// The filter with the feature `test-trap`, which no release has.
+///
+/// # Errors
+///
+/// [`Error::NotUnderXtask`] when `POSTERN_TEST_TRAP_WASM` is not set.
+pub fn test_trap_wasm() -> Result<PathBuf> {
+    path("POSTERN_TEST_TRAP_WASM")
+}
+
+fn path(variable: &'static str) -> Result<PathBuf> {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .ok_or(Error::NotUnderXtask(variable))
+}

@@ -1,0 +1,102 @@
+//! The demo: the four steps of the seed over real HTTP, then what happens outside the audience and after a deactivation.
+
+mod gateway;
+mod policy;
+mod screen;
+mod story;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Result;
+
+/// Walks the four steps of an API token's life against a real gateway, then serves until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "postern-demo")]
+pub struct Arguments {
+    /// The filter.
+    #[arg(long)]
+    pub wasm: PathBuf,
+    /// What runs it.
+    #[arg(long, value_enum, default_value_t = Which::Host)]
+    pub gateway: Which,
+    /// Envoy, for `--gateway envoy`.
+    #[arg(long, required_if_eq("gateway", "envoy"))]
+    pub envoy: Option<PathBuf>,
+    /// The test host, for `--gateway host`.
+    #[arg(long, required_if_eq("gateway", "host"))]
+    pub host_bin: Option<PathBuf>,
+    /// Where to write addresses and a token as KEY=VALUE lines; other files go beside it.
+    #[arg(long)]
+    pub env_file: PathBuf,
+    /// Do not serve afterwards: end with 0 if every step went as it should, else with 1.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Which gateway runs the filter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Which {
+    /// The test host of this repository.
+    Host,
+    /// A real Envoy.
+    Envoy,
+}
+
+/// The exit code of a program that was interrupted, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the demo. Ctrl-C and SIGTERM end it and its gateway at any point.
+///
+/// # Errors
+///
+/// When something does not start or does not answer. A wrong answer is no error but exit code 1.
+pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    // Before anything is started: a signal that came earlier would end this process alone.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let serving = Cell::new(false);
+    tokio::select! {
+        done = play(arguments, &serving) => done,
+        _ = interrupt.recv() => Ok(ended(serving.get())),
+        _ = terminate.recv() => Ok(ended(serving.get())),
+    }
+}
+
+fn ended(serving: bool) -> ExitCode {
+    if serving {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(INTERRUPTED)
+    }
+}
+
+async fn play(arguments: &Arguments, serving: &Cell<bool>) -> Result<ExitCode> {
+    let folder = folder(&arguments.env_file)?;
+    let mut story = story::Story::begin(arguments, &folder).await?;
+    let as_it_should = story.walk().await?;
+    story.leave_usable(&arguments.env_file).await?;
+    if arguments.once {
+        return Ok(if as_it_should {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    serving.set(true);
+    story.invite(&arguments.env_file);
+    std::future::pending().await
+}
+
+fn folder(env_file: &Path) -> Result<PathBuf> {
+    let folder = match env_file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    Ok(folder.to_owned())
+}

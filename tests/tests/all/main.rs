@@ -1,0 +1,15 @@
+//! The filter before a real upstream, in a real Envoy and in the test host. One module for each topic.
+
+mod configuration;
+mod cut_off;
+mod demo;
+mod expiry;
+mod harness;
+mod host_faults;
+mod keys;
+mod sample_config;
+mod secrets;
+mod seed_walk;
+mod shared_cases;
+mod survival;
+mod zones;

@@ -1,0 +1,114 @@
+//! `cargo xtask demo`: builds all, then hands over to the demo program.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::ValueEnum;
+
+use crate::envoy;
+use crate::process;
+use crate::wasm::{self, Choice, Toolchain, Variant};
+use crate::workspace::Workspace;
+
+/// What runs the filter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Gateway {
+    /// The test host of this workspace; nothing to download
+    Host,
+    /// A real Envoy
+    Envoy,
+}
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What runs the filter
+    #[arg(long, value_enum, default_value = "host")]
+    gateway: Gateway,
+    /// Stop after the four steps, with exit code 0 if they went as they should, else 1
+    #[arg(long)]
+    once: bool,
+}
+
+/// Builds what the demo needs and becomes it.
+pub(crate) fn run(
+    workspace: &Workspace,
+    arguments: &Arguments,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let toolchain = Toolchain::find(Choice::from_environment()?)?;
+    let module = wasm::build(workspace, &toolchain, Variant::Product)?;
+    wasm::print(&module);
+    process::run_aside(&mut build(workspace))?;
+    let envoy = match arguments.gateway {
+        Gateway::Host => None,
+        Gateway::Envoy => Some(envoy::locate(workspace)?),
+    };
+    let mut demo = command(workspace, &module.path, arguments.gateway, envoy.as_deref());
+    if arguments.once {
+        demo.arg("--once");
+    }
+    Err(process::become_program(&mut demo).into())
+}
+
+/// The one command line for all native programs: with another set of packages, cargo would choose other features for
+/// the crates that they share, and build those again.
+pub(crate) fn build(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--workspace", "--all-targets"]);
+    cargo
+}
+
+/// The demo program with its arguments, but for `--once`.
+pub(crate) fn command(
+    workspace: &Workspace,
+    module: &Path,
+    gateway: Gateway,
+    envoy: Option<&Path>,
+) -> Command {
+    let mut demo = Command::new(workspace.program("postern-demo"));
+    let gateway = match gateway {
+        Gateway::Host => "host",
+        Gateway::Envoy => "envoy",
+    };
+    let env_file: PathBuf = workspace.target().join("demo/env");
+    demo.current_dir(workspace.root())
+        .arg("--wasm")
+        .arg(module)
+        .args(["--gateway", gateway])
+        .arg("--host-bin")
+        .arg(workspace.program("postern-host"))
+        .arg("--env-file")
+        .arg(env_file);
+    if let Some(envoy) = envoy {
+        demo.arg("--envoy").arg(envoy);
+    }
+    demo
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_gets_an_envoy_only_where_it_uses_one() {
+        let workspace = Workspace::at(PathBuf::from("/somewhere"));
+        let module = workspace.wasm();
+        let host = process::line(&command(&workspace, &module, Gateway::Host, None));
+        let envoy = process::line(&command(
+            &workspace,
+            &module,
+            Gateway::Envoy,
+            Some(Path::new("/bin/envoy")),
+        ));
+        assert!(
+            host.starts_with("postern-demo --wasm /somewhere/target/postern.wasm --gateway host"),
+            "{host}"
+        );
+        assert!(!host.contains("--envoy"), "{host}");
+        assert!(
+            envoy.contains("--gateway envoy") && envoy.ends_with("--envoy /bin/envoy"),
+            "{envoy}"
+        );
+    }
+}
