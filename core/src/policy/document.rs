@@ -1,6 +1,7 @@
 //! The policy as an operator writes it: one JSON document, and the records that the feed will carry.
 //!
-//! These types only say what may be written. What must also hold between the records is in [`super::validate`].
+//! These types only say what may be written. What must also hold between the records is
+//! in [`Store`](super::Store), and for the whole in [`Policy`](super::Policy).
 
 use serde::{Deserialize, Serialize};
 

@@ -8,6 +8,7 @@ mod harness;
 mod host_faults;
 mod keys;
 mod sample_config;
+mod scenarios;
 mod secrets;
 mod seed_walk;
 mod shared_cases;
