@@ -36,7 +36,8 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ShapeFault> {
     Ok(document)
 }
 
-/// Makes types that derive `Deserialize` with `#[serde(remote = "Self")]` readable in their strict form.
+/// Makes types readable through [`Strict`]. They derive `Deserialize` with `#[serde(remote = "Self")]`, by which the derived
+/// function is the type's own, and this is the trait's that calls it.
 macro_rules! strictly_read {
     ($($type:ty),* $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $type {
@@ -47,7 +48,7 @@ macro_rules! strictly_read {
     )*};
 }
 
-/// Makes types that derive `Serialize` with `#[serde(remote = "Self")]` writable, as they are without it.
+/// Makes types writable that derive `Serialize` with `#[serde(remote = "Self")]`, as they are without it.
 macro_rules! written {
     ($($type:ty),* $(,)?) => {$(
         impl serde::Serialize for $type {

@@ -50,3 +50,43 @@ impl Places {
         self.0.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_keeps_its_first_place_until_it_is_put_elsewhere() {
+        let mut places = Places::default();
+        assert!(places.is_empty());
+        assert_eq!(places.get_or_insert(b"a", 0), 0);
+        assert_eq!(places.get_or_insert(b"a", 1), 0);
+        places.put(b"a", 2);
+        assert_eq!(places.get(b"a"), Some(2));
+        assert_eq!(places.get(b"b"), None);
+    }
+
+    #[test]
+    fn keys_come_in_their_order() {
+        let mut places = Places::default();
+        for (place, key) in ["b", "a", "", "ab"].into_iter().enumerate() {
+            places.get_or_insert(key.as_bytes(), place);
+        }
+        let keys: Vec<_> = places.iter().map(|(_, place)| place).collect();
+        assert_eq!(keys, [2, 1, 3, 0]);
+        let boxed: Vec<_> = places.into_boxed_slice().into_vec();
+        assert_eq!(boxed[1], (Box::from(&b"a"[..]), 1));
+    }
+
+    #[test]
+    fn the_first_key_with_a_prefix_is_found_and_no_other() {
+        let mut places = Places::default();
+        for (place, key) in ["a", "bx", "by", "c"].into_iter().enumerate() {
+            places.get_or_insert(key.as_bytes(), place);
+        }
+        assert_eq!(places.first_with(b"b"), Some(1));
+        assert_eq!(places.first_with(b"by"), Some(2));
+        assert_eq!(places.first_with(b"bz"), None);
+        assert_eq!(places.first_with(b"d"), None);
+    }
+}

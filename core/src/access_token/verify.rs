@@ -40,7 +40,7 @@ fn verify_with(
     now: Timestamp,
 ) -> Result<Verified, AccessTokenFault> {
     let mac = key.usable(now)?;
-    let payload = signed_payload(mac.clone(), credential)?;
+    let payload = signed_payload(mac.clone(), key.header(), credential)?;
     let claims: Claims<'_> =
         serde_json::from_slice(&payload).map_err(|_| AccessTokenFault::BadClaims)?;
     if claims.iss != expected.issuer {
@@ -63,24 +63,23 @@ fn verify_with(
     Ok(verified)
 }
 
-/// The decoded payload, once the signature over header and payload has proved right.
+/// The decoded payload of a credential whose first segment is `header`, once the signature over both has proved right.
 fn signed_payload(
     mac: hmac::Hmac<sha2::Sha256>,
+    header: &str,
     credential: &[u8],
 ) -> Result<Vec<u8>, AccessTokenFault> {
-    let mut segments = credential.split(|byte| *byte == b'.');
-    let (Some(header), Some(payload), Some(signature), None) = (
-        segments.next(),
-        segments.next(),
-        segments.next(),
-        segments.next(),
-    ) else {
-        return Err(AccessTokenFault::Malformed);
-    };
+    // From the end, where the signature is short.
+    let last_dot = credential.iter().rposition(|byte| *byte == b'.');
+    let (signed, signature) = last_dot
+        .and_then(|dot| Some((credential.get(..dot)?, credential.get(dot + 1..)?)))
+        .ok_or(AccessTokenFault::Malformed)?;
+    let payload = signed
+        .get(header.len() + 1..)
+        .filter(|payload| !payload.contains(&b'.'))
+        .ok_or(AccessTokenFault::Malformed)?;
     let signature: [u8; 32] = decode_exactly(signature).ok_or(AccessTokenFault::Malformed)?;
-    mac.chain_update(header)
-        .chain_update(b".")
-        .chain_update(payload)
+    mac.chain_update(signed)
         .verify_slice(&signature)
         .map_err(|_| AccessTokenFault::BadSignature)?;
     // Only a holder of the key gets this far, so a payload is not worth decoding before.

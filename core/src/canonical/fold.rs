@@ -23,7 +23,9 @@ pub(crate) fn order_key(key: &[u8], text: &str) -> Ordering {
 /// What follows the start that two texts have in common but for letter case. Nearly all comparisons are decided by it, at
 /// a fraction of what folding costs. It holds no percent sign, since only that folds to anything but one byte.
 fn after_start<'a>(left: &'a [u8], right: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let alike = |(left, right): &(&u8, &u8)| **left != b'%' && left.eq_ignore_ascii_case(right);
+    let alike = |(left, right): &(&u8, &u8)| {
+        **left != b'%' && (left == right || left.eq_ignore_ascii_case(right))
+    };
     let start = left.iter().zip(right).take_while(alike).count();
     (
         left.get(start..).unwrap_or_default(),
