@@ -72,6 +72,8 @@ pub enum Outcome {
 /// The claims of a token that is good now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verified {
+    /// The service that the token is narrowed to; `None`: it is good at all of them.
+    pub service: Option<String>,
     /// The person's id.
     pub sub: String,
     /// The id of the API token that was exchanged for it.

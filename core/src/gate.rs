@@ -6,17 +6,21 @@
 mod answer;
 mod decide;
 mod exchange;
+mod metadata;
 mod outcome;
+mod reissue;
 #[cfg(test)]
 mod tests;
 
 pub use answer::Answer;
-pub use outcome::{Action, Forward, Outcome, Record};
+pub use outcome::{Action, Forward, Outcome, Record, Terms};
 
 use crate::config::{Config, ConfigFault, ConfigRule, Written};
 use crate::keyring::KeyRing;
 use crate::policy::Policy;
 use crate::roots::RootKeys;
+use crate::time::Timestamp;
+use reissue::ServiceTokens;
 
 /// Everything that one plugin configuration decides from.
 #[derive(Debug)]
@@ -24,19 +28,22 @@ pub struct Gate {
     config: Config,
     policy: Policy,
     keys: KeyRing,
+    service_tokens: ServiceTokens,
 }
 
 impl Gate {
-    /// Takes a plugin configuration with an inline policy. `environment` tells the value of an environment variable.
+    /// Takes a plugin configuration with an inline policy. `environment` tells the value of an environment variable; `now`
+    /// is `None` if the clock is not to be trusted.
     ///
     /// # Errors
     /// Every fault that could be found, each with its path; none of their texts holds a secret.
     pub fn from_json(
         json: &[u8],
+        now: Option<Timestamp>,
         environment: impl FnOnce(&str) -> Option<String>,
     ) -> Result<Self, Vec<ConfigFault>> {
         let written = Written::from_json(json).map_err(|fault| vec![fault])?;
-        let (config, document) = written.check()?;
+        let (config, document) = written.check(now)?;
         let policy = Policy::from_document(&document).map_err(|faults| {
             let within = |path: String| {
                 if path.is_empty() {
@@ -53,9 +60,7 @@ impl Gate {
                 })
                 .collect::<Vec<_>>()
         })?;
-        config
-            .check_exchange(&policy)
-            .map_err(|fault| vec![fault])?;
+        config.check_own_paths(&policy)?;
 
         let name = &config.root_key_env;
         let fault = |rule| {
@@ -78,6 +83,7 @@ impl Gate {
             config,
             policy,
             keys,
+            service_tokens: ServiceTokens::default(),
         })
     }
 

@@ -13,6 +13,7 @@ use crate::derive::{DeriveError, Purpose, derive};
 use crate::order;
 use crate::policy::document;
 use crate::roots::RootKeys;
+use crate::service_token::{PublicJwk, ServiceKey};
 use crate::time::Timestamp;
 
 /// The access token keys of one policy, for one issuer and token audience.
@@ -61,6 +62,20 @@ impl KeyRing {
             .max_by_key(|signer| signer.key.policy.active_from)
     }
 
+    /// Whether `segment` is the encoded header of one of our keys' service tokens, which no gateway accepts.
+    #[must_use]
+    pub fn is_service_header(&self, segment: &[u8]) -> bool {
+        let mut services = self.keys.iter().filter_map(|key| key.service.as_ref());
+        services.any(|service| service.header().as_bytes() == segment)
+    }
+
+    /// The public keys by which upstreams verify service tokens: those of all keys that are accepted at `now`, also
+    /// before they sign, so that an upstream that keeps the set for a while has them in time.
+    pub fn public_keys(&self, now: Timestamp) -> impl Iterator<Item = PublicJwk> {
+        let accepted = self.keys.iter().filter(move |key| key.accepts(now).is_ok());
+        accepted.filter_map(|key| Some(key.service.as_ref()?.public_jwk(key.kid())))
+    }
+
     /// The key whose tokens begin with this header segment, byte for byte; also one that is revoked, past its time or
     /// without root. A token with such a header is an access token, and never looked up as an API token.
     #[must_use]
@@ -93,6 +108,8 @@ pub struct Key {
     /// HMAC after its key block, so that a token costs a copy of it and not two more compressions. Wiped when dropped
     /// (feature `zeroize` of `hmac` and `sha2`), since it is as good as the key.
     mac: Option<Hmac<Sha256>>,
+    /// What service tokens are signed with; there whenever `mac` is.
+    service: Option<ServiceKey>,
 }
 
 impl Key {
@@ -102,19 +119,23 @@ impl Key {
         issuer: &str,
         token_audience: &str,
     ) -> Result<Self, KeyRingError> {
-        let mac = match roots.get(&key.root) {
-            None => None,
-            Some(root) => {
-                let secret = derive(root, issuer, token_audience, &key.kid, Purpose::Access)
-                    .map_err(|source| KeyRingError::Derive {
+        let (mut mac, mut service) = (None, None);
+        if let Some(root) = roots.get(&key.root) {
+            let secret = |purpose| {
+                derive(root, issuer, token_audience, &key.kid, purpose).map_err(|source| {
+                    KeyRingError::Derive {
                         kid: key.kid.clone(),
                         source,
-                    })?;
-                let mac = Hmac::new_from_slice(secret.expose())
-                    .map_err(|_| KeyRingError::Mac(key.kid.clone()))?;
-                Some(mac)
-            }
-        };
+                    }
+                })
+            };
+            let access = Hmac::new_from_slice(secret(Purpose::Access)?.expose())
+                .map_err(|_| KeyRingError::Mac(key.kid.clone()))?;
+            mac = Some(access);
+            let signing = ServiceKey::new(&key.kid, &secret(Purpose::Service)?)
+                .map_err(|_| KeyRingError::Header(key.kid.clone()))?;
+            service = Some(signing);
+        }
         let header = serde_json::to_vec(&Header {
             alg: "HS256",
             typ: "at+jwt",
@@ -125,6 +146,7 @@ impl Key {
             policy: key.clone(),
             header: URL_SAFE_NO_PAD.encode(header),
             mac,
+            service,
         })
     }
 
@@ -201,6 +223,11 @@ impl<'r> SigningKey<'r> {
 
     pub(crate) fn mac(&self) -> Hmac<Sha256> {
         self.mac.clone()
+    }
+
+    /// The key that signs service tokens.
+    pub(crate) fn service(&self) -> Option<&'r ServiceKey> {
+        self.key.service.as_ref()
     }
 }
 

@@ -28,6 +28,16 @@ pub enum Problem {
     Misdirected,
     /// The exchange takes POST only.
     MethodNotAllowed,
+    /// The grant type is none that the exchange offers (RFC 6749, section 5.2).
+    UnsupportedGrantType,
+    /// Tokens have no scopes here (RFC 6749, section 5.2).
+    InvalidScope,
+    /// The exchange makes no token for that target (RFC 8693, section 2.2.2).
+    InvalidTarget,
+    /// The body is longer than the exchange reads.
+    ContentTooLarge,
+    /// The body has not arrived in time.
+    RequestTimeout,
     /// The gateway cannot decide; nothing was let through.
     Unavailable,
 }
@@ -45,6 +55,11 @@ impl Problem {
             Self::Upgrade => "upgrade",
             Self::Misdirected => "misdirected",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::ContentTooLarge => "content_too_large",
+            Self::RequestTimeout => "request_timeout",
             Self::Unavailable => "unavailable",
         }
     }
@@ -53,7 +68,13 @@ impl Problem {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unauthenticated | Self::InvalidToken => 401,
-            Self::InvalidRequest | Self::AmbiguousPath => 400,
+            Self::InvalidRequest
+            | Self::AmbiguousPath
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget => 400,
+            Self::ContentTooLarge => 413,
+            Self::RequestTimeout => 408,
             Self::InsufficientScope | Self::NoRule | Self::Upgrade => 403,
             Self::Misdirected => 421,
             Self::MethodNotAllowed => 405,
@@ -73,6 +94,11 @@ impl Problem {
             Self::Upgrade => "Upgrade not allowed",
             Self::Misdirected => "Misdirected request",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::UnsupportedGrantType => "Unsupported grant type",
+            Self::InvalidScope => "Invalid scope",
+            Self::InvalidTarget => "Invalid target",
+            Self::ContentTooLarge => "Content too large",
+            Self::RequestTimeout => "Request timeout",
             Self::Unavailable => "Temporarily unavailable",
         }
     }
@@ -80,7 +106,14 @@ impl Problem {
     /// The gRPC status for the same answer. `HTTP 400` would otherwise become 13 INTERNAL in Envoy.
     pub const fn grpc_status(self) -> u32 {
         match self {
-            Self::InvalidRequest | Self::AmbiguousPath | Self::MethodNotAllowed => 3,
+            Self::InvalidRequest
+            | Self::AmbiguousPath
+            | Self::MethodNotAllowed
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget
+            | Self::ContentTooLarge
+            | Self::RequestTimeout => 3,
             Self::Misdirected => 5,
             Self::InsufficientScope | Self::NoRule | Self::Upgrade => 7,
             Self::Unavailable => 14,
@@ -125,6 +158,9 @@ reasons! {
     Allowed = "allowed", None, "The call is in the method's audience.";
     Public = "public", None, "The route is public.";
     Exchanged = "exchanged", None, "An API token was exchanged for an access token.";
+    Preflight = "preflight", None, "A CORS preflight was passed on to a service that asks for it.";
+    KeySet = "key_set", None, "The public keys of service tokens were told.";
+    Ready = "ready", None, "The gateway said that it is ready.";
 
     AuthorityMissing = "authority_missing", Some(Problem::InvalidRequest), "The request names no authority.";
     AuthorityUserinfo = "authority_userinfo", Some(Problem::InvalidRequest), "The authority contains userinfo.";
@@ -151,6 +187,10 @@ reasons! {
     AccessTokenAtExchange = "access_token_at_exchange", Some(Problem::InvalidToken), "An access token was sent to the exchange.";
     CredentialOfOtherKind = "credential_of_other_kind", Some(Problem::InvalidToken), "A gateway's or an operator's credential was sent.";
 
+    ServiceTokenPresented = "service_token_presented", Some(Problem::InvalidToken), "A service token was sent; it is good at its upstream alone.";
+    ClientMismatch = "client_mismatch", Some(Problem::InvalidToken), "The client id is not the id of the API token that was sent as its secret.";
+    ClientMalformed = "client_malformed", Some(Problem::InvalidToken), "The Basic credentials hold no id and secret.";
+
     AccessTokenMalformed = "access_token_malformed", Some(Problem::InvalidToken), "The access token cannot be read.";
     AccessTokenForged = "access_token_forged", Some(Problem::InvalidToken), "The access token's signature does not fit.";
     AccessTokenKeyRevoked = "access_token_key_revoked", Some(Problem::InvalidToken), "The access token's key is revoked.";
@@ -158,6 +198,8 @@ reasons! {
     AccessTokenKeyMissing = "access_token_key_missing", Some(Problem::InvalidToken), "This gateway lacks the root of the access token's key.";
     AccessTokenWrongIssuer = "access_token_wrong_issuer", Some(Problem::InvalidToken), "The access token is another issuer's.";
     AccessTokenWrongAudience = "access_token_wrong_audience", Some(Problem::InvalidToken), "The access token is for another token audience.";
+    AccessTokenOtherService = "access_token_other_service", Some(Problem::InvalidToken), "The access token is narrowed to another service.";
+    AccessTokenNotAccepted = "access_token_not_accepted", Some(Problem::InvalidToken), "The service takes API tokens alone.";
     AccessTokenExpired = "access_token_expired", Some(Problem::InvalidToken), "The access token has expired.";
     AccessTokenFromFuture = "access_token_from_future", Some(Problem::InvalidToken), "The access token is dated more than a minute ahead.";
     AccessTokenVoid = "access_token_void", Some(Problem::InvalidToken), "The access token was issued before its API token's or person's valid_from.";
@@ -173,6 +215,19 @@ reasons! {
 
     ExchangeMethod = "exchange_method", Some(Problem::MethodNotAllowed), "The exchange takes POST only.";
     ExchangeQuery = "exchange_query", Some(Problem::InvalidRequest), "The exchange takes no query.";
+    FormUnsupported = "form_unsupported", Some(Problem::Unauthenticated), "The exchange takes client credentials by Basic alone.";
+    FormMalformed = "form_malformed", Some(Problem::InvalidRequest), "The form lacks grant_type or subject_token, or is no form.";
+    FormRepeats = "form_repeats", Some(Problem::InvalidRequest), "A parameter of the form is there twice.";
+    GrantTypeUnsupported = "grant_type_unsupported", Some(Problem::UnsupportedGrantType), "The grant type is not that of a token exchange.";
+    TokenTypeUnsupported = "token_type_unsupported", Some(Problem::InvalidRequest), "The exchange takes an API token and gives an access token, no other types.";
+    ScopeUnsupported = "scope_unsupported", Some(Problem::InvalidScope), "Access tokens have no scopes; a person's audiences say what may be called.";
+    ResourceUnsupported = "resource_unsupported", Some(Problem::InvalidTarget), "Name a service in audience instead of a resource.";
+    ActorUnsupported = "actor_unsupported", Some(Problem::InvalidRequest), "The exchange knows no actor.";
+    AudienceUnknown = "audience_unknown", Some(Problem::InvalidTarget), "The audience names no service.";
+    FormTooLong = "form_too_long", Some(Problem::ContentTooLarge), "The form is longer than 16 KiB.";
+    FormTimeout = "form_timeout", Some(Problem::RequestTimeout), "The form has not arrived in time.";
+    TooManyForms = "too_many_forms", Some(Problem::Unavailable), "Too many forms are on their way at once.";
+    MetadataMethod = "metadata_method", Some(Problem::MethodNotAllowed), "This path takes GET and HEAD only.";
 
     NoKey = "no_key", Some(Problem::Unavailable), "No key can sign access tokens here and now.";
     Clock = "clock", Some(Problem::Unavailable), "The gateway's clock cannot be trusted.";

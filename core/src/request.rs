@@ -2,6 +2,7 @@
 
 use crate::credential::{Credential, CredentialFault};
 use crate::headers::HeaderMap;
+use crate::oauth::form::is_form;
 use crate::reason::Reason;
 
 /// Headers by which some upstreams take another path or method than the request line's, or take a refusal for a pass
@@ -29,6 +30,12 @@ pub struct RequestHead<'a> {
     pub path: Option<&'a [u8]>,
     /// Whether the caller speaks gRPC, so that refusals are put in its terms.
     pub grpc: bool,
+    /// Whether the body is a form.
+    pub form: bool,
+    /// Whether `origin` and `access-control-request-method` are there, as in a CORS preflight.
+    origin: bool,
+    request_method: bool,
+    content_length: Option<u64>,
     /// The values of `upgrade`.
     pub upgrades: Vec<&'a [u8]>,
     /// `authorization`, under the names that it came with.
@@ -41,7 +48,9 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     /// Reads a header map. A pseudo-header that is repeated is refused: two readers could each take another.
-    pub fn read(headers: &HeaderMap<'a>) -> Result<Self, Reason> {
+    ///
+    /// `end_of_stream` says that no body follows.
+    pub fn read(headers: &HeaderMap<'a>, end_of_stream: bool) -> Result<Self, Reason> {
         let mut head = Self::default();
         for (name, value) in headers.iter() {
             let slot = match name {
@@ -57,12 +66,40 @@ impl<'a> RequestHead<'a> {
                 return Err(Reason::PseudoHeaderRepeated);
             }
         }
+        if end_of_stream {
+            head.content_length = Some(0);
+        }
         Ok(head)
     }
 
     /// The request's one credential.
     pub fn credential(&self) -> Result<Credential<'a>, CredentialFault> {
         Credential::read(self.authorization.iter().map(|&(_, value)| value))
+    }
+
+    /// The length of the body, where the caller has told it.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// The reserved headers, under the names that they came with.
+    pub(crate) fn reserved_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.reserved.iter().copied()
+    }
+
+    /// Whether this is a CORS preflight (the Fetch standard, "CORS-preflight request") in its strict sense: without a
+    /// credential, which a browser never puts on one.
+    pub fn is_preflight(&self, method: &str) -> bool {
+        method == "OPTIONS" && self.origin && self.request_method && self.authorization.is_empty()
+    }
+
+    /// The one `Authorization` header, whatever its scheme; `None` if there is none.
+    pub(crate) fn authorization(&self) -> Result<Option<&'a [u8]>, CredentialFault> {
+        match self.authorization.as_slice() {
+            [] => Ok(None),
+            [(_, value)] => Ok(Some(value)),
+            _ => Err(CredentialFault::Several),
+        }
     }
 
     /// The names under which `authorization` came, for its removal.
@@ -90,6 +127,15 @@ impl<'a> RequestHead<'a> {
             self.upgrades.push(value);
         } else if reads_as(name, "content-type") {
             self.grpc |= is_grpc(value);
+            self.form |= is_form(value);
+        } else if reads_as(name, "origin") {
+            self.origin = true;
+        } else if reads_as(name, "access-control-request-method") {
+            self.request_method = true;
+        } else if reads_as(name, "content-length") {
+            self.content_length = std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse().ok());
         } else if is_reserved(name) {
             self.reserved.push(name);
         } else if let Some(place) = OVERRIDE_HEADERS
@@ -148,7 +194,10 @@ mod tests {
         check: impl FnOnce(Result<RequestHead<'_>, Reason>) -> T,
     ) -> T {
         let encoded = encode(pairs);
-        check(RequestHead::read(&HeaderMap::decode(&encoded).unwrap()))
+        check(RequestHead::read(
+            &HeaderMap::decode(&encoded).unwrap(),
+            false,
+        ))
     }
 
     #[test]

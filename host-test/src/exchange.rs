@@ -72,6 +72,16 @@ impl Exchange {
         self.callbacks.iter().map(|callback| callback.fuel).sum()
     }
 
+    /// The bytes that host functions moved in all callbacks of the stream.
+    pub fn copied(&self) -> Copied {
+        self.callbacks
+            .iter()
+            .fold(Copied::default(), |sum, callback| Copied {
+                to_guest: sum.to_guest + callback.copied.to_guest,
+                from_guest: sum.from_guest + callback.copied.from_guest,
+            })
+    }
+
     /// How often the guest called this host function in all callbacks of the stream.
     pub fn host_calls(&self, function: &str) -> u32 {
         self.callbacks
@@ -79,6 +89,17 @@ impl Exchange {
             .filter_map(|callback| callback.host_calls.get(function))
             .sum()
     }
+}
+
+/// The bytes that host functions moved across the boundary: what they wrote into the guest's memory and read from it,
+/// results such as addresses and sizes included. A call that fails moves what it moved before it failed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Copied {
+    /// Written into the guest's memory.
+    pub to_guest: u64,
+    /// Read from the guest's memory.
+    pub from_guest: u64,
 }
 
 /// Who made a response.
@@ -170,6 +191,8 @@ pub struct Callback {
     pub fuel: u64,
     /// The host functions called and how often.
     pub host_calls: BTreeMap<&'static str, u32>,
+    /// The bytes that those functions moved.
+    pub copied: Copied,
     /// What it returned; `None` if it returns nothing, or trapped.
     pub returned: Option<u32>,
 }

@@ -107,7 +107,8 @@ mod vm;
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{Callout, CalloutReply};
 pub use exchange::{
-    AnsweredBy, Callback, Exchange, LocalResponse, LogLine, Response, StreamId, UpstreamRequest,
+    AnsweredBy, Callback, Copied, Exchange, LocalResponse, LogLine, Response, StreamId,
+    UpstreamRequest,
 };
 pub use fault::{Fault, UnknownHostFunction};
 pub use headers::HeaderMap;

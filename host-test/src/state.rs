@@ -9,7 +9,7 @@ use wasmtime::{Memory, StoreLimits, TypedFunc};
 use crate::callout::{CalloutReply, NewCallout};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::exchange::{LocalResponse, LogLine, StreamId};
+use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
 use crate::functions::{Export, Function};
 use crate::headers::{HeaderMap, Joining};
@@ -67,6 +67,7 @@ pub(crate) struct VmState {
     pub(crate) enqueued: Vec<u32>,
 
     pub(crate) calls: Vec<u32>,
+    pub(crate) copied: Copied,
     pub(crate) journal: Vec<LogLine>,
     pub(crate) trace: Vec<String>,
 }
@@ -195,6 +196,7 @@ impl VmState {
             queues: BTreeMap::new(),
             enqueued: Vec::new(),
             calls: vec![0; Function::ALL.len()],
+            copied: Copied::default(),
             journal: Vec::new(),
             trace: Vec::new(),
         }

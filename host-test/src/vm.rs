@@ -148,12 +148,14 @@ impl Vm {
                 .trace
                 .push(format!("[host<-vm] {} return: {returned}", export.name()));
         }
+        let copied = std::mem::take(&mut state.copied);
         let returned = outcome.as_ref().ok().copied().flatten();
         self.callbacks.push(Callback {
             name: export.name(),
             context,
             fuel,
             host_calls,
+            copied,
             returned,
         });
         let result = outcome.map_err(|error| self.die(export.name(), &error));

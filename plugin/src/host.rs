@@ -28,10 +28,13 @@ pub(crate) enum Level {
     Error = 4,
 }
 
+const REQUEST_BODY: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
 const WALL_CLOCK: u32 = 0;
+const MONOTONIC_CLOCK: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -71,6 +74,9 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
 }
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -93,6 +99,12 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
     owned(|data, size| unsafe {
         proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size)
     })
+}
+
+/// The start of the request's body, as far as it has been gathered.
+pub(crate) fn request_body(length: usize) -> Result<Vec<u8>, Status> {
+    // SAFETY: `owned` passes pointers that are valid for writing.
+    owned(|data, size| unsafe { proxy_get_buffer_bytes(REQUEST_BODY, 0, length, data, size) })
 }
 
 /// All pairs of a map, encoded.
@@ -161,10 +173,30 @@ pub(crate) fn set_property(path: &str, value: &str) -> Result<(), Status> {
 
 /// Defines a counter, or finds the one of that name.
 pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
-    let mut id = 0;
-    // SAFETY: the host reads `name` and writes `id` during the call.
-    check(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
-    Ok(id)
+    define(COUNTER, name)
+}
+
+/// Defines a gauge, or finds the one of that name.
+pub(crate) fn define_gauge(name: &str) -> Result<u32, Status> {
+    define(GAUGE, name)
+}
+
+/// Sets a gauge.
+pub(crate) fn record(gauge: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    check(unsafe { proxy_record_metric(gauge, value) })
+}
+
+/// Has `on_tick` called for the root context at hand, every so many milliseconds.
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    check(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// Has the next calls act on another context than the one whose callback is running.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    check(unsafe { proxy_set_effective_context(context) })
 }
 
 /// Adds one to a counter.
@@ -175,10 +207,12 @@ pub(crate) fn increment(counter: u32) -> Result<(), Status> {
 
 /// The wall clock, in nanoseconds since the Unix epoch.
 pub(crate) fn wall_clock() -> Result<u64, Status> {
-    let mut nanoseconds = 0;
-    // SAFETY: the host writes `nanoseconds` during the call.
-    check(unsafe { clock_time_get(WALL_CLOCK, 1, &raw mut nanoseconds) })?;
-    Ok(nanoseconds)
+    clock(WALL_CLOCK)
+}
+
+/// The monotonic clock, in nanoseconds since some instant.
+pub(crate) fn monotonic_clock() -> Result<u64, Status> {
+    clock(MONOTONIC_CLOCK)
 }
 
 /// Random bytes of the host's CSPRNG.
@@ -202,6 +236,20 @@ pub(crate) fn environment(name: &str) -> Option<String> {
         .filter_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         .next()?;
     String::from_utf8(value.to_vec()).ok()
+}
+
+fn clock(clock: u32) -> Result<u64, Status> {
+    let mut nanoseconds = 0;
+    // SAFETY: the host writes `nanoseconds` during the call.
+    check(unsafe { clock_time_get(clock, 1, &raw mut nanoseconds) })?;
+    Ok(nanoseconds)
+}
+
+fn define(kind: u32, name: &str) -> Result<u32, Status> {
+    let mut id = 0;
+    // SAFETY: the host reads `name` and writes `id` during the call.
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
 }
 
 /// Makes a call that hands over memory, and takes that memory.

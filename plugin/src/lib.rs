@@ -10,6 +10,7 @@
 )]
 
 mod entropy;
+mod held;
 mod host;
 mod metrics;
 mod root;

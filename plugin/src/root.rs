@@ -8,14 +8,21 @@ use postern_core::clock::ClockGuard;
 use postern_core::config::ConfigFault;
 use postern_core::decision_id::DecisionIds;
 use postern_core::gate::Gate;
+use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::entropy::HostRandom;
+use crate::held::Held;
 use crate::host::{self, Level};
 use crate::metrics::Metrics;
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
+
+/// How often `on_tick` comes, in milliseconds.
+const TICK: u32 = 1000;
+
+const NANOSECONDS: u64 = 1_000_000_000;
 
 /// More faults than these in one line help nobody.
 const MAX_FAULTS_LOGGED: usize = 10;
@@ -31,36 +38,56 @@ pub(crate) struct Configured {
     pub(crate) gate: Gate,
     pub(crate) ids: DecisionIds,
     pub(crate) metrics: Metrics,
+    /// Streams that wait for a form.
+    pub(crate) held: Held,
     clock: ClockGuard,
+    /// When the policy came into force, by the monotonic clock.
+    since: Option<u64>,
 }
 
 impl Configured {
     /// The time to decide by, or `None` if the clock is not to be trusted.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        let nanoseconds = host::wall_clock().ok()?;
-        self.clock
-            .check(Timestamp::from_secs(nanoseconds / 1_000_000_000))
+        now(&self.clock)
     }
 }
 
 impl Root {
     fn configure(&self) -> Result<(), String> {
         let json = host::plugin_configuration().map_err(|_| "it could not be read".to_owned())?;
-        let gate = Gate::from_json(&json, host::environment).map_err(|faults| list(&faults))?;
+        let clock = ClockGuard::default();
+        let now = now(&clock);
+        let gate =
+            Gate::from_json(&json, now, host::environment).map_err(|faults| list(&faults))?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
+        let metrics = Metrics::define(&gate);
+        report(&gate);
         let configured = Configured {
             gate,
             ids,
-            metrics: Metrics::define(),
-            clock: ClockGuard::default(),
+            metrics,
+            held: Held::default(),
+            clock,
+            since: host::monotonic_clock().ok(),
         };
-        report(&configured.gate);
+        if host::set_tick_period(TICK).is_err() && configured.gate.config().form {
+            return Err(
+                "exchange.form needs a host that has ticks, to end streams that wait".to_owned(),
+            );
+        }
         let mut slot = self
             .configured
             .try_borrow_mut()
             .map_err(|_| "a request is being decided".to_owned())?;
         *slot = Some(Rc::new(configured));
         Ok(())
+    }
+
+    fn current(&self) -> Option<Rc<Configured>> {
+        self.configured
+            .try_borrow()
+            .ok()
+            .and_then(|slot| slot.clone())
     }
 }
 
@@ -80,19 +107,40 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn on_tick(&mut self) {
+        let (Some(configured), Ok(now)) = (self.current(), host::monotonic_clock()) else {
+            return;
+        };
+        if let Some(since) = configured.since {
+            configured
+                .metrics
+                .set_age(now.saturating_sub(since) / NANOSECONDS);
+        }
+        for context in configured.held.overdue(now) {
+            // A stream that has ended meanwhile has released itself, so the context is there.
+            if host::set_effective_context(context).is_ok() {
+                stream::refuse_form(&configured, Reason::FormTimeout);
+            }
+        }
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // A stream can outlive a policy by days, so it must not keep one in memory.
-        let configured = self
-            .configured
-            .try_borrow()
-            .ok()
-            .and_then(|slot| slot.as_ref().map(Rc::downgrade));
-        Some(Box::new(Stream::new(configured.unwrap_or_default())))
+        let configured = self.current().map(|configured| Rc::downgrade(&configured));
+        Some(Box::new(Stream::new(
+            context_id,
+            configured.unwrap_or_default(),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+fn now(clock: &ClockGuard) -> Option<Timestamp> {
+    let nanoseconds = host::wall_clock().ok()?;
+    clock.check(Timestamp::from_secs(nanoseconds / NANOSECONDS))
 }
 
 fn report(gate: &Gate) {

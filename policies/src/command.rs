@@ -8,7 +8,6 @@ mod token;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use postern_core::random::RandomFailed;
@@ -99,12 +98,6 @@ impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::Io(error.into())
     }
-}
-
-fn now() -> Timestamp {
-    // Before 1970 there are no policies; every date of one is in the future then, and it is told so.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp::from_secs(since.map_or(0, |since| since.as_secs()))
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, TimestampError> {

@@ -165,7 +165,7 @@ fn try_exchange(prepared: &Prepared, id: &str, at: Timestamp) -> Result<Exchange
     let request = Request {
         method: "POST".to_owned(),
         authority: config.hosts.first().cloned().unwrap_or_default(),
-        path: config.exchange_path.clone(),
+        path: config.exchange_path().to_owned(),
         headers: Vec::new(),
     };
     let authorization = prepared.authorization(&Caller::Api(id.to_owned()), at)?;

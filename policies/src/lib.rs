@@ -5,6 +5,7 @@
 //! is a thin layer over this library.
 
 pub mod check;
+pub mod clock;
 pub mod entropy;
 pub mod explain;
 pub mod prepared;

@@ -51,8 +51,10 @@ impl Prepared {
         let mut config = gateway.clone();
         config.insert("policy".to_owned(), json!({ "inline": policy }));
         let config_json = Value::Object(config).to_string();
-        let gate = Gate::from_json(config_json.as_bytes(), |_| Some(root_keys.to_string()))
-            .map_err(PrepareError::Refused)?;
+        let gate = Gate::from_json(config_json.as_bytes(), Some(crate::clock::now()), |_| {
+            Some(root_keys.to_string())
+        })
+        .map_err(PrepareError::Refused)?;
         Ok(Self {
             gate,
             config_json,
@@ -161,7 +163,7 @@ impl Prepared {
         let id: DecisionId = self.ids.next_id();
         look(
             self.gate
-                .decide(&headers, Some(now), id, &mut crate::entropy::Entropy),
+                .decide(&headers, true, Some(now), id, &mut crate::entropy::Entropy),
         )
     }
 }

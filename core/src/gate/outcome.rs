@@ -12,8 +12,23 @@ pub struct Outcome<'a> {
     pub action: Action<'a>,
     /// What is left for metrics and access logs. Ids only; for logs only.
     pub record: Record<'a>,
-    /// Whether the caller speaks gRPC, for [`Gate::give_up`](super::Gate::give_up).
-    pub grpc: bool,
+    /// In what terms a refusal is put, for [`Gate::give_up`](super::Gate::give_up).
+    pub terms: Terms,
+}
+
+/// In what terms the caller is answered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Terms {
+    /// A problem document (RFC 9457).
+    #[default]
+    Problem,
+    /// A gRPC status and a plain sentence.
+    Grpc,
+    /// An error of the exchange, to a client with credentials in `Authorization: Basic` (RFC 6749, section 5.2).
+    OAuthClient,
+    /// An error of the exchange, to a client with a form (RFC 8693, section 2.2.2).
+    OAuthForm,
 }
 
 /// What the host is to do with the request.
@@ -24,6 +39,9 @@ pub enum Action<'a> {
     Forward(Forward<'a>),
     /// Answer it; nothing reaches the upstream.
     Answer(Answer),
+    /// Hold it, gather its body, which is a form of at most [`MAX_FORM_LENGTH`](crate::oauth::MAX_FORM_LENGTH) bytes, and
+    /// hand that to [`Gate::decide_form`](super::Gate::decide_form). Nothing of it may reach the upstream.
+    AwaitForm,
 }
 
 /// Changes to the headers of a request that goes on. Removals come first.
@@ -42,6 +60,8 @@ pub struct Record<'a> {
     pub id: DecisionId,
     /// Why it was decided so.
     pub reason: Reason,
+    /// Whether the decision was only counted, and the request let go on as it came.
+    pub shadow: bool,
     /// The API token's id, where one was found in the policy.
     pub token: Option<String>,
     /// The id of the API token's person, where one was found in the policy.
@@ -57,4 +77,13 @@ pub struct Record<'a> {
 pub(super) struct Known<'a> {
     pub(super) token: Option<TokenRow>,
     pub(super) method: Option<MethodRef<'a>>,
+}
+
+impl Known<'_> {
+    pub(super) fn token(token: TokenRow) -> Self {
+        Self {
+            token: Some(token),
+            method: None,
+        }
+    }
 }

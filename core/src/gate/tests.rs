@@ -1,6 +1,6 @@
 //! The decision, seen from outside: a request's headers in, an outcome out.
 
-use super::{Action, Forward, Gate, Outcome};
+use super::{Action, Forward, Gate, Outcome, Terms};
 use crate::access_token::{NewClaims, mint};
 use crate::api_token::{ApiToken, TokenHash};
 use crate::config::ConfigFault;
@@ -14,9 +14,17 @@ use crate::time::Timestamp;
 mod calls;
 mod configuration;
 mod exchange;
+mod migration;
+mod oauth;
 mod revocation;
+mod services;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
+/// The time at which everything is decided unless a test says otherwise.
+fn now() -> Option<Timestamp> {
+    Timestamp::parse(NOW).ok()
+}
+
 const EXCHANGE: &str = crate::config::DEFAULT_EXCHANGE_PATH;
 
 /// A gate, the secrets that belong to it, and the time.
@@ -38,6 +46,8 @@ struct Seen {
     token: Option<String>,
     person: Option<String>,
     method: Option<String>,
+    awaits_form: bool,
+    shadow: bool,
 }
 
 fn root_key() -> String {
@@ -91,7 +101,7 @@ impl Fixture {
     fn with(change: impl FnOnce(String) -> String) -> Self {
         let api_token = api_token(7);
         let json = configuration(&api_token.hash(), change);
-        let gate = Gate::from_json(json.as_bytes(), |_| Some(root_key())).unwrap();
+        let gate = Gate::from_json(json.as_bytes(), now(), |_| Some(root_key())).unwrap();
         Self {
             gate,
             api_token,
@@ -114,12 +124,37 @@ impl Fixture {
         self.decide(&encode(&pairs), Some(self.now))
     }
 
+    /// Sends a form to the exchange for OAuth clients: the headers first, and the body if it is awaited.
+    fn send_form(&self, form: &str) -> Seen {
+        let encoded = encode(&[
+            (":authority", "api.example.com"),
+            (":path", crate::config::DEFAULT_OAUTH_PATH),
+            (":method", "POST"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ]);
+        let ids = DecisionIds::seeded(&mut Sequence::from_seed(3)).unwrap();
+        let mut random = Sequence::from_seed(4);
+        let id = ids.next_id();
+        let seen = Seen::from(
+            self.gate
+                .decide(&encoded, false, Some(self.now), id, &mut random),
+        );
+        if !seen.awaits_form {
+            return seen;
+        }
+        let (form, now) = (form.as_bytes(), Some(self.now));
+        Seen::from(self.gate.decide_form(form, now, ids.next_id(), &mut random))
+    }
+
     fn decide(&self, encoded: &[u8], now: Option<Timestamp>) -> Seen {
         let ids = DecisionIds::seeded(&mut Sequence::from_seed(3)).unwrap();
-        Seen::from(
-            self.gate
-                .decide(encoded, now, ids.next_id(), &mut Sequence::from_seed(4)),
-        )
+        Seen::from(self.gate.decide(
+            encoded,
+            true,
+            now,
+            ids.next_id(),
+            &mut Sequence::from_seed(4),
+        ))
     }
 
     /// Calls with `Authorization: Bearer` and the given token.
@@ -165,9 +200,11 @@ impl From<Outcome<'_>> for Seen {
     fn from(outcome: Outcome<'_>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let (mut answer, mut forward) = (None, Forward::default());
+        let mut awaits_form = false;
         match outcome.action {
             Action::Answer(given) => answer = Some(given),
             Action::Forward(given) => forward = given,
+            Action::AwaitForm => awaits_form = true,
         }
         let record = outcome.record;
         let headers = answer.iter().flat_map(|answer| answer.headers.clone());
@@ -187,11 +224,17 @@ impl From<Outcome<'_>> for Seen {
             token: record.token,
             person: record.person,
             method: record.method.map(str::to_owned),
+            awaits_form,
+            shadow: record.shadow,
         }
     }
 }
 
 impl Seen {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -201,9 +244,10 @@ impl Seen {
 }
 
 fn faults(json: &str) -> Vec<String> {
-    let faults: Vec<ConfigFault> =
-        Gate::from_json(json.as_bytes(), |_| Some(root_key())).unwrap_err();
-    faults.iter().map(ToString::to_string).collect()
+    match Gate::from_json(json.as_bytes(), now(), |_| Some(root_key())) {
+        Ok(_) => panic!("the configuration was accepted"),
+        Err(faults) => faults.iter().map(ConfigFault::to_string).collect(),
+    }
 }
 
 #[test]
@@ -250,7 +294,7 @@ fn without_randomness_there_is_no_access_token() {
     let seen = Seen::from(
         fixture
             .gate
-            .decide(&encoded, Some(fixture.now), id, &mut Failing),
+            .decide(&encoded, true, Some(fixture.now), id, &mut Failing),
     );
     assert_eq!((seen.reason, seen.status), (Reason::Randomness, Some(503)));
 }
@@ -261,6 +305,6 @@ fn a_failed_host_call_ends_in_an_answer_that_names_it() {
     let id = DecisionIds::seeded(&mut Sequence::from_seed(3))
         .unwrap()
         .next_id();
-    let seen = Seen::from(fixture.gate.give_up(Reason::HostCall, id, false));
+    let seen = Seen::from(fixture.gate.give_up(Reason::HostCall, id, Terms::Problem));
     assert_eq!((seen.reason, seen.status), (Reason::HostCall, Some(503)));
 }

@@ -1,7 +1,7 @@
 //! A policy in the form in which requests are decided: checked as a whole, with routes and audiences compiled.
 
 use super::audience::{CompiledAudience, Names as _};
-use super::document::{Document, Key, PublicAuthorization};
+use super::document::{Accept, Document, Forward, Key, Preflight, PublicAuthorization};
 use super::fault::{PolicyFault, PolicyRule};
 use super::persons::PersonRow;
 use super::store::{Change, Record, Store};
@@ -32,6 +32,9 @@ pub struct Policy {
 #[derive(Debug)]
 struct CompiledService {
     name: String,
+    forward: Forward,
+    accept: Vec<Accept>,
+    preflight: Preflight,
     audience: CompiledAudience,
     methods: Vec<CompiledMethod>,
 }
@@ -218,6 +221,38 @@ impl Policy {
         }
     }
 
+    /// Whether a service takes a kind of credential.
+    pub fn accepts(&self, service: usize, kind: Accept) -> bool {
+        self.services
+            .get(service)
+            .is_some_and(|service| service.accept.contains(&kind))
+    }
+
+    /// Whether there is a service of this name.
+    pub fn has_service(&self, name: &str) -> bool {
+        self.services.iter().any(|service| service.name == name)
+    }
+
+    /// How many methods the policy has.
+    pub fn method_count(&self) -> usize {
+        self.services
+            .iter()
+            .map(|service| service.methods.len())
+            .sum()
+    }
+
+    /// What becomes of a CORS preflight for a path: that is for the service to say, whatever its methods.
+    pub fn preflight(&self, host: &str, path: &CanonicalPath<'_>) -> Preflight {
+        let service = match self.routes.find(host, path, "OPTIONS") {
+            Ok(found) => Some(found.service),
+            Err(Miss::NoPath { service } | Miss::NoHttpMethod { service }) => Some(service),
+            Err(Miss::Ambiguous { .. } | Miss::NoService) => None,
+        };
+        service
+            .and_then(|service| self.services.get(service))
+            .map_or(Preflight::Refuse, |service| service.preflight)
+    }
+
     /// Whether a token's person is in a method's audience.
     pub fn allows(&self, method: MethodRef<'_>, token: &TokenRow) -> bool {
         let Some(person) = self.person_of(token) else {
@@ -241,6 +276,16 @@ impl<'a> MethodRef<'a> {
     /// The service's name.
     pub fn service(self) -> &'a str {
         &self.service.name
+    }
+
+    /// What becomes of the caller's credential.
+    pub fn forwards(self) -> Forward {
+        self.service.forward
+    }
+
+    /// Whether its service takes a kind of credential.
+    pub fn accepts(self, kind: Accept) -> bool {
+        self.service.accept.contains(&kind)
     }
 
     /// The method's name.
@@ -418,6 +463,9 @@ fn compile_service(
     match audience {
         Ok(audience) if faults.is_empty() => Ok(CompiledService {
             name: service.name.clone(),
+            forward: service.forward,
+            accept: service.accept.clone(),
+            preflight: service.preflight,
             audience,
             methods,
         }),

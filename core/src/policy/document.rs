@@ -147,6 +147,9 @@ pub struct Service {
     /// Whether a segment that differs from a literal only in ASCII case is that literal.
     #[serde(default)]
     pub case: Case,
+    /// What becomes of a CORS preflight, which cannot carry a credential.
+    #[serde(default)]
+    pub preflight: Preflight,
     /// Who may call its methods, where a method does not say otherwise.
     pub audience: Audience,
     /// Its methods.
@@ -164,6 +167,8 @@ pub enum Forward {
     /// It is removed.
     #[default]
     Strip,
+    /// A service token takes its place, which the upstream verifies.
+    Reissue,
 }
 
 /// A kind of credential that a service's methods take.
@@ -172,6 +177,19 @@ pub enum Forward {
 pub enum Accept {
     /// An access token from an exchange.
     Access,
+    /// An API token itself, exchanged on the way.
+    Api,
+}
+
+/// What becomes of a CORS preflight.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase", remote = "Self")]
+pub enum Preflight {
+    /// It needs a credential like any request, so browsers fail.
+    #[default]
+    Refuse,
+    /// It goes on to the upstream, which answers it.
+    Pass,
 }
 
 /// How a service compares literal segments.
@@ -280,6 +298,7 @@ strictly_read!(
     Forward,
     Accept,
     Case,
+    Preflight,
     Method,
     Audience,
     AudienceMode,
@@ -297,6 +316,7 @@ written!(
     Forward,
     Accept,
     Case,
+    Preflight,
     Method,
     Audience,
     AudienceMode,

@@ -2,7 +2,9 @@ use std::fmt::Write as _;
 
 use super::steps::tests::counted;
 use super::*;
-use crate::policy::document::{Audience, AudienceMode, Case, Forward, Method, PublicAuthorization};
+use crate::policy::document::{
+    Audience, AudienceMode, Case, Forward, Method, Preflight, PublicAuthorization,
+};
 
 mod faults;
 mod reference;
@@ -16,6 +18,7 @@ pub(super) fn service(base: &str, case: Case, methods: &[&str]) -> Service {
         hosts: vec![HOST.to_owned()],
         base_path: base.to_owned(),
         forward: Forward::Strip,
+        preflight: Preflight::Refuse,
         accept: Vec::new(),
         case,
         audience: Audience {

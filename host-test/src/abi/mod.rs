@@ -128,26 +128,27 @@ impl Call<'_> {
     }
 
     /// Copies `length` bytes out of the guest's memory.
-    fn read(&self, start: u32, length: u32) -> Result<Vec<u8>, Stop> {
+    fn read(&mut self, start: u32, length: u32) -> Result<Vec<u8>, Stop> {
         let range = range(start, length)?;
-        self.memory()?
+        let bytes = self
+            .memory()?
             .get(range)
             .map(<[u8]>::to_vec)
-            .ok_or_else(|| Status::InvalidMemoryAccess.into())
+            .ok_or(Status::InvalidMemoryAccess)?;
+        self.state_mut().copied.from_guest += u64::from(length);
+        Ok(bytes)
     }
 
     /// Copies text out of the guest's memory; bytes that are not UTF-8 are replaced.
-    fn read_text(&self, start: u32, length: u32) -> Result<String, Stop> {
+    fn read_text(&mut self, start: u32, length: u32) -> Result<String, Stop> {
         self.read(start, length)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn read_u32(&self, start: u32) -> Result<u32, Stop> {
-        let bytes = self
-            .memory()?
-            .get(range(start, 4)?)
-            .and_then(|bytes| bytes.first_chunk::<4>());
+    fn read_u32(&mut self, start: u32) -> Result<u32, Stop> {
+        let bytes = self.read(start, 4)?;
         bytes
+            .first_chunk::<4>()
             .map(|bytes| u32::from_le_bytes(*bytes))
             .ok_or_else(|| Status::InvalidMemoryAccess.into())
     }
@@ -160,6 +161,7 @@ impl Call<'_> {
             .get_mut(range)
             .ok_or(Status::InvalidMemoryAccess)?;
         target.copy_from_slice(bytes);
+        self.state_mut().copied.to_guest += u64::from(length);
         Ok(())
     }
 

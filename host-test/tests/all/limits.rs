@@ -79,3 +79,22 @@ fn fuel_and_host_calls_are_counted_and_the_same_in_every_run() {
     assert!(first.fuel() > 0);
     assert_eq!(first.callbacks, second.callbacks);
 }
+
+#[test]
+fn copied_bytes_are_counted_in_both_directions_with_the_results() {
+    let guest = r#"
+        (data (i32.const 1000) "x-rawx-copy")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $value (i32.const 0) (i32.const 1000) (i32.const 5) (i32.const 0) (i32.const 4)))
+          (drop (call $add (i32.const 0) (i32.const 1005) (i32.const 6)
+            (i32.load (i32.const 0)) (i32.load (i32.const 4))))
+          (i32.const 0))"#;
+    let (mut host, plugin) = started(builder(guest));
+    let exchange = host.request(plugin, Request::get("/").header("x-raw", "abc"));
+    // The value, and where it is and how long.
+    assert_eq!(exchange.copied().to_guest, 3 + 4 + 4);
+    // The name to look for; then a name and a value.
+    assert_eq!(exchange.copied().from_guest, 5 + 6 + 3);
+    let again = host.request(plugin, Request::get("/"));
+    assert_eq!(again.copied().to_guest, 0, "nothing was found to copy");
+}

@@ -94,9 +94,13 @@ pub(super) fn refusals(config: &Value) -> Vec<ConfigFault> {
     // Without randomness there is no key, and the filter says so.
     let root = RootKey::generate("r1", &mut Entropy).ok();
     let root = root.as_ref().map(|key| key.expose().to_owned());
-    let faults = Gate::from_json(config.to_string().as_bytes(), |_| root)
-        .err()
-        .unwrap_or_default();
+    let faults = Gate::from_json(
+        config.to_string().as_bytes(),
+        Some(crate::clock::now()),
+        |_| root,
+    )
+    .err()
+    .unwrap_or_default();
     faults.into_iter().map(without_position).collect()
 }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use postern::check::{Code, Kind, Report, Subject};
+use postern::clock::now;
 use postern_core::time::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, Verdict, now, print_json, timestamp};
+use super::{Failure, Verdict, print_json, timestamp};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

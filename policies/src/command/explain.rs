@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use postern::check::{Loaded, Subject};
+use postern::clock::now;
 use postern::entropy::Entropy;
 use postern::explain::{Decision, explain};
 use postern::prepared::{Caller, Prepared, gateway_for};
@@ -12,7 +13,7 @@ use postern::request::Request;
 use postern_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Failure, Verdict, now, print_json, timestamp};
+use super::{Failure, Verdict, print_json, timestamp};
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("caller").required(true).args(["access", "api", "anonymous"])))]

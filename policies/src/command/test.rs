@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use postern::clock::now;
 use postern::explain::explain;
 use postern::prepared::Prepared;
 use postern::scenario::{Case, Scenario};
 use postern_core::time::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, Verdict, now, print_json};
+use super::{Failure, Verdict, print_json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read, Write};
 
 use clap::{Args, Subcommand};
+use postern::clock::now;
 use postern::entropy::Entropy;
 use postern_core::access_token::first_segment;
 use postern_core::api_token::{self, ApiToken, CREDENTIAL_MAX, PREFIX, TokenHash};
@@ -14,7 +15,7 @@ use postern_core::time::{Seconds, SecondsError};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Failure, Verdict, now, print_json};
+use super::{Failure, Verdict, print_json};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

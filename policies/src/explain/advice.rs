@@ -37,7 +37,7 @@ struct Context<'c> {
 impl Context<'_> {
     fn advice(&self, reason: Reason) -> Vec<String> {
         let token = self.explanation.caller.token.as_deref().unwrap_or("tokens");
-        let exchange_path = &self.prepared.gate().config().exchange_path;
+        let exchange_path = self.prepared.gate().config().exchange_path();
         let one = |sentence: String| vec![sentence];
         match reason {
             Reason::WrongHost => one(format!(

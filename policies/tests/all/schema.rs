@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jsonschema::{Retrieve, Uri, Validator};
+use postern::clock::now;
 use postern::scenario::Scenario;
 use postern_core::gate::Gate;
 use postern_core::policy::Policy;
@@ -159,7 +160,7 @@ fn refusal_of_policy(policy: &Value) -> Option<String> {
 fn refusal_of_gateway(config: &Value) -> Option<String> {
     let roots = RootKey::generate("r1", &mut postern::entropy::Entropy).unwrap();
     let roots = Some(roots.expose().to_owned());
-    let faults = Gate::from_json(config.to_string().as_bytes(), |_| roots).err()?;
+    let faults = Gate::from_json(config.to_string().as_bytes(), Some(now()), |_| roots).err()?;
     Some(faults.iter().map(|fault| format!("{fault}\n")).collect())
 }
 
@@ -402,7 +403,7 @@ fn a_default_that_is_written_down_changes_nothing() {
             });
             let read = |value: &Value| {
                 let roots = RootKey::generate("r1", &mut postern::entropy::Entropy).unwrap();
-                let gate = Gate::from_json(value.to_string().as_bytes(), |_| {
+                let gate = Gate::from_json(value.to_string().as_bytes(), Some(now()), |_| {
                     Some(roots.expose().to_owned())
                 });
                 format!("{:?}", gate.unwrap().config())

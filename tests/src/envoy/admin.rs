@@ -30,7 +30,7 @@ pub(super) async fn page(admin: SocketAddr, path: &str) -> Result<String> {
 }
 
 /// The listeners' addresses by name, once Envoy is live and has this many.
-pub(super) async fn ports(
+pub(crate) async fn ports(
     admin: SocketAddr,
     count: usize,
 ) -> Result<Option<BTreeMap<String, SocketAddr>>> {

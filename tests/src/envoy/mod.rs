@@ -1,7 +1,7 @@
 //! A real Envoy with the filter in it, on loopback, configured through files only.
 
 mod access_log;
-mod admin;
+pub(crate) mod admin;
 mod bootstrap;
 mod process;
 

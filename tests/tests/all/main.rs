@@ -1,5 +1,6 @@
 //! The filter before a real upstream, in a real Envoy and in the test host. One module for each topic.
 
+mod budgets;
 mod configuration;
 mod cut_off;
 mod demo;

@@ -340,7 +340,7 @@ fn a_grpc_caller_is_refused_in_its_own_terms() {
         .next_id();
     let outcome = fixture
         .gate
-        .decide(&encoded, Some(fixture.now), id, &mut Failing);
+        .decide(&encoded, true, Some(fixture.now), id, &mut Failing);
     let Action::Answer(answer) = outcome.action else {
         panic!("let through")
     };

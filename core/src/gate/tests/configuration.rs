@@ -16,6 +16,51 @@ fn told(from: &str, to: &str) -> String {
 fn every_fault_is_told_with_its_path() {
     for (from, to, expected) in [
         (
+            r#""gateway_id""#,
+            r#""mode": "off", "gateway_id""#,
+            "mode: unknown variant",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""mode": "shadow", "gateway_id""#,
+            "mode: shadow mode needs shadow_until",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""mode": "shadow", "shadow_until": "2027-02-22T12:00:01Z", "gateway_id""#,
+            "shadow_until: must be at most 90 days ahead",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""mode": "shadow", "shadow_until": "soon", "gateway_id""#,
+            "shadow_until: ",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""shadow_until": "2026-12-01T00:00:00Z", "gateway_id""#,
+            "shadow_until: has a meaning in shadow mode only",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""exchange": {"oauth_path": "/Orders"}, "gateway_id""#,
+            "exchange.oauth_path: lies under a service",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""jwks_path": "/oauth/TOKEN", "gateway_id""#,
+            "jwks_path: is the same path as exchange.oauth_path",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""ready_path": "/healthz", "gateway_id""#,
+            "ready_path: lies under a service or a public route",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""ready_path": "/", "gateway_id""#,
+            "ready_path: must be a path other than the root",
+        ),
+        (
             r#""edge-1""#,
             r#""edge 1""#,
             "gateway_id: \"edge 1\" is no id",
@@ -59,18 +104,13 @@ fn every_fault_is_told_with_its_path() {
         ),
         (
             r#""gateway_id""#,
-            r#""exchange": {"form": true}, "gateway_id""#,
-            "exchange.form: this version",
-        ),
-        (
-            r#""gateway_id""#,
             r#""exchange": {"path": "/a//b"}, "gateway_id""#,
             "exchange.path: ",
         ),
         (
             r#""gateway_id""#,
             r#""exchange": {"path": "/a/"}, "gateway_id""#,
-            "exchange.path: must be a path",
+            "exchange.path: must be a path other than the root",
         ),
         (
             r#""gateway_id""#,
@@ -86,11 +126,6 @@ fn every_fault_is_told_with_its_path() {
             r#""person", "token","#,
             r#""person", "person","#,
             "identity[1]: \"x-postern-person\" is there twice",
-        ),
-        (
-            r#""gateway_id""#,
-            r#""mode": "shadow", "gateway_id""#,
-            "mode: unknown variant",
         ),
         (
             r#""gateway_id""#,
@@ -121,6 +156,21 @@ fn every_fault_is_told_with_its_path() {
 #[test]
 fn every_fault_of_the_policy_is_told_with_its_path() {
     for (from, to, expected) in [
+        (
+            r#""base_path": "/orders""#,
+            r#""base_path": "/orders", "forward": "keep""#,
+            "services[0].forward: unknown variant",
+        ),
+        (
+            r#""base_path": "/orders""#,
+            r#""base_path": "/orders", "accept": ["basic"]"#,
+            "services[0].accept[0]: unknown variant",
+        ),
+        (
+            r#""base_path": "/orders""#,
+            r#""base_path": "/orders", "preflight": "answer""#,
+            "services[0].preflight: unknown variant",
+        ),
         (
             r#""roles": ["operators", "auditors"]"#,
             r#""roles": ["operators", "a b"]"#,
@@ -198,16 +248,6 @@ fn every_fault_of_the_policy_is_told_with_its_path() {
         ),
         (
             r#""base_path": "/orders""#,
-            r#""base_path": "/orders", "forward": "reissue""#,
-            "services[0].forward: unknown variant",
-        ),
-        (
-            r#""base_path": "/orders""#,
-            r#""base_path": "/orders", "accept": ["api"]"#,
-            "services[0].accept[0]: unknown variant",
-        ),
-        (
-            r#""base_path": "/orders""#,
             r#""base_path": "/orders", "accept": []"#,
             "services[0].accept: the list is empty",
         ),
@@ -245,7 +285,7 @@ fn keys_that_leave_a_gap_or_begin_together_are_refused() {
         let json = configuration(&hash, |json| {
             json.replace(r#""active_from": "2026-11-01T00:00:00Z""#, &keys)
         });
-        Gate::from_json(json.as_bytes(), |_| Some(root_key()))
+        Gate::from_json(json.as_bytes(), now(), |_| Some(root_key()))
             .map(|_| ())
             .map_err(|faults| faults[0].to_string())
     };
@@ -294,7 +334,7 @@ fn missing_or_bad_root_keys_are_told_without_their_text() {
     let json = configuration(&api_token(7).hash(), |json| json);
     let fault = |roots: Option<&str>| {
         let roots = roots.map(str::to_owned);
-        Gate::from_json(json.as_bytes(), |name| {
+        Gate::from_json(json.as_bytes(), now(), |name| {
             (name == "ROOT").then_some(roots).flatten()
         })
         .unwrap_err()[0]

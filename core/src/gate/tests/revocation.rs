@@ -128,7 +128,7 @@ fn claims_that_no_exchange_makes_are_refused_even_under_a_good_signature() {
         Reason::AccessTokenWrongIssuer
     );
     assert_eq!(
-        refused(|claims| claims.aud = "edge/orders"),
+        refused(|claims| claims.aud = "edge2"),
         Reason::AccessTokenWrongAudience
     );
     assert_eq!(

@@ -1,0 +1,97 @@
+//! What can be wrong with a plugin configuration.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::canonical::{HostFault, PathFault};
+use crate::policy::{MAX_ACCESS_TOKEN_LIFE, PolicyRule};
+use crate::roots::RootKeyError;
+
+/// A fault of a configuration. A configuration with a fault is refused as a whole.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigFault {
+    /// Where: a path into the JSON document, such as `policy.inline.tokens[3].hash`.
+    pub path: String,
+    /// Which rule is broken.
+    pub rule: ConfigRule,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return self.rule.fmt(formatter);
+        }
+        write!(formatter, "{}: {}", self.path, self.rule)
+    }
+}
+
+impl std::error::Error for ConfigFault {}
+
+/// A rule that a configuration must keep.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigRule {
+    /// The text is no JSON, or not of the configuration's shape.
+    #[error("{0}")]
+    Shape(String),
+    /// Ids go into logs and headers.
+    #[error("{0:?} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -")]
+    Id(String),
+    /// A gateway without hosts answers nothing.
+    #[error("the list is empty")]
+    EmptyList,
+    /// Something is there twice.
+    #[error("{0:?} is there twice")]
+    Duplicate(String),
+    /// A host that no request could have.
+    #[error(transparent)]
+    Host(HostFault),
+    /// The issuer goes into tokens and is compared byte by byte.
+    #[error("use 1 to 256 printable ASCII characters without space, quote and backslash")]
+    Issuer,
+    /// The token audience goes into tokens and challenges; `/` separates it from a service's name.
+    #[error("use 1 to 128 of the characters A-Z a-z 0-9 . _ : -")]
+    TokenAudience,
+    /// No environment has a variable of this name.
+    #[error("{0:?} is no name of an environment variable")]
+    EnvironmentName(String),
+    /// An access token is good for an hour at most.
+    #[error("must be between 1 s and {max}", max = MAX_ACCESS_TOKEN_LIFE)]
+    Ttl,
+    /// A path that no request could have.
+    #[error("{0}")]
+    Path(PathFault),
+    /// The path is written in another way than requests are matched.
+    #[error("must be a path other than the root, without query and trailing slash")]
+    PathForm,
+    /// Two of the filter's own paths are the same.
+    #[error("is the same path as {0}")]
+    SamePath(&'static str),
+    /// Which of the two answers would be chance.
+    #[error("lies under a service or a public route of the policy, on host {0:?}")]
+    PathOverlaps(String),
+    /// Shadow mode lets everything pass, so it must end.
+    #[error("shadow mode needs shadow_until, the instant from which on the filter enforces")]
+    ShadowWithoutEnd,
+    /// A gateway in shadow mode protects nothing.
+    #[error("must be at most 90 days ahead")]
+    ShadowTooLong,
+    /// Whether `shadow_until` is near cannot be told by a clock that is not to be trusted.
+    #[error("the gateway's clock cannot be trusted, so shadow mode is refused")]
+    ShadowWithoutClock,
+    /// `shadow_until` is for shadow mode.
+    #[error("has a meaning in shadow mode only")]
+    ShadowUntilAlone,
+    /// The variable is not in the VM's environment.
+    #[error(
+        "the environment variable {0:?} is not set for this VM; list it in host_env_keys or key_values of the VM's environment_variables"
+    )]
+    RootKeysMissing(String),
+    /// What the variable holds is no set of root keys.
+    #[error("the root keys in the environment variable are refused: {0}")]
+    RootKeys(RootKeyError),
+    /// A rule of the policy.
+    #[error(transparent)]
+    Policy(PolicyRule),
+}

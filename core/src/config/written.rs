@@ -1,0 +1,257 @@
+//! The plugin configuration as it is written, and the check of everything in it but the policy.
+
+use serde::Deserialize;
+
+use super::{
+    Config, ConfigFault, ConfigRule, DEFAULT_EXCHANGE_PATH, DEFAULT_KEY_SET_PATH,
+    DEFAULT_OAUTH_PATH, Identity, Mode, OwnPath,
+};
+use crate::canonical::{CanonicalPath, validate_host};
+use crate::id::is_id;
+use crate::json::{self, strictly_read};
+use crate::order;
+use crate::policy::MAX_ACCESS_TOKEN_LIFE;
+use crate::policy::document::Document;
+use crate::time::{Seconds, Timestamp};
+
+/// The longest that shadow mode may last.
+const MAX_SHADOW: Seconds = Seconds::new(90 * 24 * 3600);
+
+/// The configuration as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct Written {
+    gateway_id: String,
+    hosts: Vec<String>,
+    issuer: String,
+    token_audience: String,
+    root_key_env: String,
+    policy: WrittenPolicy,
+    #[serde(default)]
+    exchange: WrittenExchange,
+    #[serde(default = "default_identity")]
+    identity: Vec<Identity>,
+    #[serde(default = "default_key_set_path")]
+    jwks_path: String,
+    #[serde(default)]
+    ready_path: Option<String>,
+    #[serde(default)]
+    mode: WrittenMode,
+    #[serde(default)]
+    shadow_until: Option<Timestamp>,
+}
+
+/// Where the policy comes from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self")]
+struct WrittenPolicy {
+    inline: Document,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self")]
+struct WrittenExchange {
+    #[serde(default = "default_ttl")]
+    ttl: Seconds,
+    #[serde(default = "default_exchange_path")]
+    path: String,
+    #[serde(default = "default_oauth_path")]
+    oauth_path: String,
+    #[serde(default)]
+    form: bool,
+}
+
+impl Default for WrittenExchange {
+    fn default() -> Self {
+        Self {
+            ttl: default_ttl(),
+            path: default_exchange_path(),
+            oauth_path: default_oauth_path(),
+            form: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase", remote = "Self")]
+enum WrittenMode {
+    #[default]
+    Enforce,
+    Shadow,
+}
+
+strictly_read!(Written, WrittenPolicy, WrittenExchange, WrittenMode);
+
+fn default_identity() -> Vec<Identity> {
+    vec![Identity::Person, Identity::Token]
+}
+
+fn default_ttl() -> Seconds {
+    Seconds::new(300)
+}
+
+fn default_exchange_path() -> String {
+    DEFAULT_EXCHANGE_PATH.to_owned()
+}
+
+fn default_oauth_path() -> String {
+    DEFAULT_OAUTH_PATH.to_owned()
+}
+
+fn default_key_set_path() -> String {
+    DEFAULT_KEY_SET_PATH.to_owned()
+}
+
+/// Collects faults with their paths.
+#[derive(Default)]
+struct Faults(Vec<ConfigFault>);
+
+impl Faults {
+    fn add(&mut self, path: impl Into<String>, rule: ConfigRule) {
+        let path = path.into();
+        self.0.push(ConfigFault { path, rule });
+    }
+}
+
+impl Written {
+    /// Reads the JSON; its shape is checked, its content is not.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self, ConfigFault> {
+        json::read(json).map_err(|fault| ConfigFault {
+            path: fault.path,
+            rule: ConfigRule::Shape(fault.text),
+        })
+    }
+
+    /// Checks everything but the policy. `now` is `None` if the clock is not to be trusted.
+    pub(crate) fn check(
+        self,
+        now: Option<Timestamp>,
+    ) -> Result<(Config, Document), Vec<ConfigFault>> {
+        let mut faults = Faults::default();
+        self.check_names(&mut faults);
+        self.check_hosts(&mut faults);
+        if self.exchange.ttl.as_secs() == 0 || self.exchange.ttl > MAX_ACCESS_TOKEN_LIFE {
+            faults.add("exchange.ttl", ConfigRule::Ttl);
+        }
+        for (at, header) in self.identity.iter().enumerate() {
+            if self
+                .identity
+                .iter()
+                .take(at)
+                .any(|earlier| earlier == header)
+            {
+                let rule = ConfigRule::Duplicate(header.header().to_owned());
+                faults.add(format!("identity[{at}]"), rule);
+            }
+        }
+        let mode = self.check_mode(now, &mut faults);
+        let paths = self.check_paths(&mut faults);
+        if !faults.0.is_empty() {
+            return Err(faults.0);
+        }
+        let mut hosts = Vec::with_capacity(self.hosts.len());
+        for host in self.hosts {
+            order::insert(&mut hosts, host);
+        }
+        let config = Config {
+            gateway_id: self.gateway_id,
+            hosts,
+            issuer: self.issuer,
+            token_audience: self.token_audience,
+            root_key_env: self.root_key_env,
+            ttl: self.exchange.ttl,
+            form: self.exchange.form,
+            identity: self.identity,
+            mode,
+            paths,
+        };
+        Ok((config, self.policy.inline))
+    }
+
+    fn check_names(&self, faults: &mut Faults) {
+        if !is_id(&self.gateway_id) {
+            faults.add("gateway_id", ConfigRule::Id(self.gateway_id.clone()));
+        }
+        let quotable = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\';
+        if !(1..=256).contains(&self.issuer.len()) || !self.issuer.bytes().all(quotable) {
+            faults.add("issuer", ConfigRule::Issuer);
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        if !(1..=128).contains(&self.token_audience.len())
+            || !self.token_audience.bytes().all(plain)
+        {
+            faults.add("token_audience", ConfigRule::TokenAudience);
+        }
+        let name = &self.root_key_env;
+        if name.is_empty()
+            || name
+                .bytes()
+                .any(|byte| byte == b'=' || !byte.is_ascii_graphic())
+        {
+            faults.add("root_key_env", ConfigRule::EnvironmentName(name.clone()));
+        }
+    }
+
+    fn check_hosts(&self, faults: &mut Faults) {
+        if self.hosts.is_empty() {
+            faults.add("hosts", ConfigRule::EmptyList);
+        }
+        for (at, host) in self.hosts.iter().enumerate() {
+            if let Err(rule) = validate_host(host) {
+                faults.add(format!("hosts[{at}]"), ConfigRule::Host(rule));
+            } else if self.hosts.iter().take(at).any(|earlier| earlier == host) {
+                faults.add(format!("hosts[{at}]"), ConfigRule::Duplicate(host.clone()));
+            }
+        }
+    }
+
+    fn check_mode(&self, now: Option<Timestamp>, faults: &mut Faults) -> Mode {
+        match (self.mode, self.shadow_until, now) {
+            (WrittenMode::Enforce, None, _) => {}
+            (WrittenMode::Enforce, Some(_), _) => {
+                faults.add("shadow_until", ConfigRule::ShadowUntilAlone)
+            }
+            (WrittenMode::Shadow, None, _) => faults.add("mode", ConfigRule::ShadowWithoutEnd),
+            (WrittenMode::Shadow, Some(_), None) => {
+                faults.add("mode", ConfigRule::ShadowWithoutClock)
+            }
+            (WrittenMode::Shadow, Some(until), Some(now)) => {
+                if until > now.saturating_add(MAX_SHADOW) {
+                    faults.add("shadow_until", ConfigRule::ShadowTooLong);
+                }
+                return Mode::ShadowUntil(until);
+            }
+        }
+        Mode::Enforce
+    }
+
+    fn check_paths(&self, faults: &mut Faults) -> Vec<(OwnPath, String)> {
+        let written = [
+            (OwnPath::Exchange, Some(&self.exchange.path)),
+            (OwnPath::OAuth, Some(&self.exchange.oauth_path)),
+            (OwnPath::KeySet, Some(&self.jwks_path)),
+            (OwnPath::Ready, self.ready_path.as_ref()),
+        ];
+        let mut paths: Vec<(OwnPath, String)> = Vec::with_capacity(written.len());
+        for (own, path) in written {
+            let Some(path) = path else { continue };
+            match CanonicalPath::parse(path.as_bytes()) {
+                Err(rule) => faults.add(own.member(), ConfigRule::Path(rule)),
+                Ok(parsed) if parsed.as_str() != path || path == "/" => {
+                    faults.add(own.member(), ConfigRule::PathForm);
+                }
+                Ok(_) => {
+                    // Without regard to case, as the exchange's path is compared.
+                    let same = paths
+                        .iter()
+                        .find(|(_, other)| other.eq_ignore_ascii_case(path));
+                    if let Some((other, _)) = same {
+                        faults.add(own.member(), ConfigRule::SamePath(other.member()));
+                    }
+                    paths.push((own, path.clone()));
+                }
+            }
+        }
+        paths
+    }
+}
