@@ -4,6 +4,8 @@
 //! bytes for each. A person writes ids by hand, a few thousand at most; those are interned. Which of the two an id is
 //! follows from its text alone, so the two never name the same thing.
 
+use std::fmt;
+
 use crate::places::Places;
 
 /// The longest id, in bytes.
@@ -23,6 +25,45 @@ pub fn is_id(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// What every secret that this project issues begins with.
+const SECRET_PREFIXES: [&str; 3] = ["pst_", "psg_", "pso_"];
+
+/// Whether `text` begins as a secret of ours does. No id may: ids go into logs and headers.
+pub fn looks_secret(text: &str) -> bool {
+    looks_secret_bytes(text.as_bytes())
+}
+
+/// As [`looks_secret`], for bytes that need not be text.
+pub(crate) fn looks_secret_bytes(text: &[u8]) -> bool {
+    SECRET_PREFIXES
+        .iter()
+        .any(|prefix| text.starts_with(prefix.as_bytes()))
+}
+
+/// A text of a document as faults show it: quoted if it can be an id that somebody chose, else by its length. A token or
+/// a key that stands in the wrong place, as they do by a slip of hand, must not get into a log that way.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+impl Shown<'_> {
+    /// The shortest secret, 32 random bytes in base64url, has 43 characters.
+    const LONGEST: usize = 40;
+
+    /// Whether the text is shown.
+    pub fn is_shown(self) -> bool {
+        self.0.len() <= Self::LONGEST && !looks_secret(self.0) && !self.0.contains(char::is_control)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_shown() {
+            return write!(formatter, "\"{}\"", self.0);
+        }
+        write!(formatter, "a text of {} bytes", self.0.len())
+    }
 }
 
 /// The text form of a registry-made id. Only the low 63 bits of `number` are used.
@@ -114,6 +155,15 @@ impl IdTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_could_be_a_secret_is_shown_by_its_length() {
+        assert_eq!(Shown("p-7").to_string(), "\"p-7\"");
+        assert_eq!(Shown("a b").to_string(), "\"a b\"");
+        assert_eq!(Shown("pst_x").to_string(), "a text of 5 bytes");
+        assert_eq!(Shown("a\nb").to_string(), "a text of 3 bytes");
+        assert_eq!(Shown(&"x".repeat(41)).to_string(), "a text of 41 bytes");
+    }
 
     #[test]
     fn a_registry_made_id_keeps_its_number_through_its_text() {

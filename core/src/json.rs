@@ -10,6 +10,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
+use crate::id::Shown;
+
 /// Why JSON is no document of the expected shape.
 #[derive(Debug)]
 pub(crate) struct ShapeFault {
@@ -25,8 +27,12 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ShapeFault> {
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         ShapeFault {
-            path: if path == "." { String::new() } else { path },
-            text: error.into_inner().to_string(),
+            path: if path == "." {
+                String::new()
+            } else {
+                without_secrets_in_path(&path)
+            },
+            text: without_secrets(&error.into_inner().to_string()),
         }
     })?;
     reader.end().map_err(|error| ShapeFault {
@@ -34,6 +40,45 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ShapeFault> {
         text: error.to_string(),
     })?;
     Ok(document)
+}
+
+/// A path whose members are shown only if somebody can have chosen them: a token that stands where a member's name
+/// belongs is part of the path.
+fn without_secrets_in_path(path: &str) -> String {
+    let shown = path.split('.').map(|member| {
+        if Shown(member).is_shown() {
+            member
+        } else {
+            "…"
+        }
+    });
+    shown.collect::<Vec<_>>().join(".")
+}
+
+/// Serde's sentence without the text that it quotes from the document, unless that can be shown. It quotes a name after
+/// "unknown field" and "unknown variant", and a string before ", expected".
+fn without_secrets(sentence: &str) -> String {
+    for (before, after) in [
+        ("unknown field `", "`, "),
+        ("unknown variant `", "`, "),
+        ("string \"", "\", expected"),
+    ] {
+        let Some((start, rest)) = sentence.split_once(before) else {
+            continue;
+        };
+        // The last one, since the text may hold anything; nothing that the document says stands after it.
+        let Some((quoted, rest)) = rest
+            .rsplit_once(after)
+            .filter(|_| before.starts_with("string"))
+            .or_else(|| rest.split_once(after))
+        else {
+            continue;
+        };
+        if !Shown(quoted).is_shown() {
+            return format!("{start}{before}…{after}{rest}");
+        }
+    }
+    sentence.to_owned()
 }
 
 /// Makes types readable through [`Strict`]. They derive `Deserialize` with `#[serde(remote = "Self")]`, by which the derived

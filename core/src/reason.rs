@@ -171,6 +171,8 @@ reasons! {
     TokenInQuery = "token_in_query", Some(Problem::InvalidRequest), "A token in the query is not accepted; send it in the Authorization header.";
     PseudoHeaderRepeated = "pseudo_header_repeated", Some(Problem::InvalidRequest), "A pseudo-header is repeated.";
 
+    ConnectionNamesOurs = "connection_names_ours", Some(Problem::InvalidRequest), "The Connection header names a header that the gateway sets.";
+
     NoCredential = "no_credential", Some(Problem::Unauthenticated), "No credential was sent.";
     OtherScheme = "other_scheme", Some(Problem::Unauthenticated), "The Authorization scheme is not Bearer.";
     SeveralCredentials = "several_credentials", Some(Problem::InvalidRequest), "More than one credential was sent.";

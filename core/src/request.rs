@@ -36,6 +36,8 @@ pub struct RequestHead<'a> {
     origin: bool,
     request_method: bool,
     content_length: Option<u64>,
+    /// Whether `connection` names a header that the gateway sets.
+    names_ours_hop_by_hop: bool,
     /// The values of `upgrade`.
     pub upgrades: Vec<&'a [u8]>,
     /// `authorization`, under the names that it came with.
@@ -65,6 +67,10 @@ impl<'a> RequestHead<'a> {
             if slot.replace(value).is_some() {
                 return Err(Reason::PseudoHeaderRepeated);
             }
+        }
+        if head.names_ours_hop_by_hop {
+            // The next hop would drop what the gateway says (RFC 9110, section 7.6.1).
+            return Err(Reason::ConnectionNamesOurs);
         }
         if end_of_stream {
             head.content_length = Some(0);
@@ -125,9 +131,14 @@ impl<'a> RequestHead<'a> {
             self.authorization.push((name, value));
         } else if reads_as(name, "upgrade") {
             self.upgrades.push(value);
-        } else if reads_as(name, "content-type") {
+        } else if name.eq_ignore_ascii_case(b"content-type") {
             self.grpc |= is_grpc(value);
             self.form |= is_form(value);
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.names_ours_hop_by_hop |= value
+                .split(|&byte| byte == b',')
+                .map(<[u8]>::trim_ascii)
+                .any(|name| is_reserved(name) || reads_as(name, "authorization"));
         } else if reads_as(name, "origin") {
             self.origin = true;
         } else if reads_as(name, "access-control-request-method") {
@@ -270,6 +281,22 @@ mod tests {
                 b"x-original-url"
             ]
         );
+    }
+
+    #[test]
+    fn a_header_that_the_gateway_sets_cannot_be_made_hop_by_hop() {
+        for value in [
+            "x-postern-person",
+            "Upgrade, X_Postern_Token",
+            "close,authorization",
+        ] {
+            with_head(&[("Connection", value)], |head| {
+                assert_eq!(head.unwrap_err(), Reason::ConnectionNamesOurs, "{value}");
+            });
+        }
+        with_head(&[("connection", "Upgrade, x-other")], |head| {
+            assert!(head.is_ok());
+        });
     }
 
     #[test]

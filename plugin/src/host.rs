@@ -277,3 +277,20 @@ fn check(status: u32) -> Result<(), Status> {
 pub(crate) fn trap() -> ! {
     core::arch::wasm32::unreachable()
 }
+
+/// The backend that `getrandom` links to under `getrandom_backend="custom"`.
+///
+/// # Safety
+/// `dest` must be valid for writing `len` bytes; `getrandom` sees to that.
+#[unsafe(no_mangle)]
+unsafe extern "Rust" fn __getrandom_v03_custom(
+    dest: *mut u8,
+    len: usize,
+) -> Result<(), getrandom::Error> {
+    // SAFETY: as above. The bytes may be uninitialised, so they are set before a reference to them exists.
+    let dest = unsafe {
+        dest.write_bytes(0, len);
+        std::slice::from_raw_parts_mut(dest, len)
+    };
+    random(dest).map_err(|_| getrandom::Error::UNSUPPORTED)
+}

@@ -8,6 +8,7 @@ use postern_core::clock::ClockGuard;
 use postern_core::config::ConfigFault;
 use postern_core::decision_id::DecisionIds;
 use postern_core::gate::Gate;
+use postern_core::id::Shown;
 use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -160,8 +161,10 @@ fn report(gate: &Gate) {
         host::log(
             Level::Warn,
             &format!(
-                "postern: key {kid} cannot be used: {} holds no root {root}",
-                config.root_key_env
+                "postern: key {} cannot be used: {} holds no root {}",
+                Shown(kid),
+                config.root_key_env,
+                Shown(root)
             ),
         );
     }

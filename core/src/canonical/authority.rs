@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::id::Shown;
+
 /// A host in its only spelling: lower case, without port and without a trailing dot.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Host<'a>(Cow<'a, str>);
@@ -111,7 +113,10 @@ pub enum HostFault {
     #[error(transparent)]
     Authority(#[from] AuthorityFault),
     /// It is one, but not as requests are compared with it.
-    #[error("write it as {canonical:?}: lower case, without port and without a trailing dot")]
+    #[error(
+        "write it as {}: lower case, without port and without a trailing dot",
+        Shown(canonical)
+    )]
     NotCanonical {
         /// The spelling that is wanted.
         canonical: String,

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::canonical::{HostFault, PathFault};
+use crate::id::Shown;
 use crate::policy::{MAX_ACCESS_TOKEN_LIFE, PolicyRule};
 use crate::roots::RootKeyError;
 
@@ -36,13 +37,13 @@ pub enum ConfigRule {
     #[error("{0}")]
     Shape(String),
     /// Ids go into logs and headers.
-    #[error("{0:?} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -")]
+    #[error("{} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -", Shown(.0))]
     Id(String),
     /// A gateway without hosts answers nothing.
     #[error("the list is empty")]
     EmptyList,
     /// Something is there twice.
-    #[error("{0:?} is there twice")]
+    #[error("{} is there twice", Shown(.0))]
     Duplicate(String),
     /// A host that no request could have.
     #[error(transparent)]
@@ -54,7 +55,7 @@ pub enum ConfigRule {
     #[error("use 1 to 128 of the characters A-Z a-z 0-9 . _ : -")]
     TokenAudience,
     /// No environment has a variable of this name.
-    #[error("{0:?} is no name of an environment variable")]
+    #[error("{} is no name of an environment variable: use capital letters, digits and _, not a digit first", Shown(.0))]
     EnvironmentName(String),
     /// An access token is good for an hour at most.
     #[error("must be between 1 s and {max}", max = MAX_ACCESS_TOKEN_LIFE)]
@@ -85,7 +86,8 @@ pub enum ConfigRule {
     ShadowUntilAlone,
     /// The variable is not in the VM's environment.
     #[error(
-        "the environment variable {0:?} is not set for this VM; list it in host_env_keys or key_values of the VM's environment_variables"
+        "the environment variable {} is not set for this VM; list it in host_env_keys or key_values of the VM's environment_variables",
+        Shown(.0)
     )]
     RootKeysMissing(String),
     /// What the variable holds is no set of root keys.

@@ -183,10 +183,10 @@ impl Written {
             faults.add("token_audience", ConfigRule::TokenAudience);
         }
         let name = &self.root_key_env;
-        if name.is_empty()
-            || name
-                .bytes()
-                .any(|byte| byte == b'=' || !byte.is_ascii_graphic())
+        let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if !name.bytes().all(fits)
+            || name.is_empty()
+            || name.starts_with(|c: char| c.is_ascii_digit())
         {
             faults.add("root_key_env", ConfigRule::EnvironmentName(name.clone()));
         }
@@ -209,11 +209,11 @@ impl Written {
         match (self.mode, self.shadow_until, now) {
             (WrittenMode::Enforce, None, _) => {}
             (WrittenMode::Enforce, Some(_), _) => {
-                faults.add("shadow_until", ConfigRule::ShadowUntilAlone)
+                faults.add("shadow_until", ConfigRule::ShadowUntilAlone);
             }
             (WrittenMode::Shadow, None, _) => faults.add("mode", ConfigRule::ShadowWithoutEnd),
             (WrittenMode::Shadow, Some(_), None) => {
-                faults.add("mode", ConfigRule::ShadowWithoutClock)
+                faults.add("mode", ConfigRule::ShadowWithoutClock);
             }
             (WrittenMode::Shadow, Some(until), Some(now)) => {
                 if until > now.saturating_add(MAX_SHADOW) {

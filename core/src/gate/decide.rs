@@ -10,6 +10,8 @@ use crate::config::{Identity, OwnPath};
 use crate::credential::Credential;
 use crate::decision_id::DecisionId;
 use crate::headers::HeaderMap;
+use crate::id::looks_secret_bytes;
+use crate::oauth::basic::{ClientCredentials, is_basic};
 use crate::policy::document::{self, Accept, Expiry, Preflight, PublicAuthorization};
 use crate::policy::{MethodRef, TokenRow};
 use crate::random::Random;
@@ -269,13 +271,30 @@ impl Gate {
             .policy
             .public_route(host.as_str(), method.as_str(), path)?;
         let mut remove: Vec<_> = head.forbidden_names(&[]).collect();
-        if authorization == PublicAuthorization::Strip {
+        if authorization == PublicAuthorization::Strip || self.is_ours(head) {
             remove.extend(head.authorization_names());
         }
         Some(Forward {
             remove,
             set: Vec::new(),
         })
+    }
+
+    /// Whether `Authorization` may hold a token of ours, which no upstream may see. What cannot be read may.
+    fn is_ours(&self, head: &RequestHead<'_>) -> bool {
+        let is_token = |token: &[u8]| {
+            let header = access_token::first_segment(token).unwrap_or_default();
+            looks_secret_bytes(token)
+                || self.keys.by_header(header).is_some()
+                || self.keys.is_service_header(header)
+        };
+        match (head.credential(), head.authorization()) {
+            (Ok(Credential::Bearer(token)), _) => is_token(token),
+            (Ok(_), Ok(Some(value))) if is_basic(value) => ClientCredentials::read(value)
+                .is_some_and(|credentials| is_token(&credentials.secret)),
+            (Ok(_), Ok(_)) => false,
+            _ => true,
+        }
     }
 
     /// What a credential is, if it is good now.

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::document::Document;
+use crate::id::Shown;
 use crate::request::OVERRIDE_HEADERS;
 use crate::routes::RouteRule;
 
@@ -59,13 +60,16 @@ pub enum PolicyRule {
     #[error("format {0} is unknown; this version reads format {format}", format = Document::FORMAT)]
     Format(u32),
     /// Ids and names have an alphabet, since they go into headers and logs.
-    #[error("{0:?} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -")]
+    #[error("{} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -", Shown(.0))]
     Id(String),
+    /// Ids go into logs and headers, so none may begin as a secret does.
+    #[error("it begins as a token does; an id goes into logs and headers, so choose another")]
+    LooksSecret,
     /// Something is there twice.
-    #[error("{0:?} is there twice")]
+    #[error("{} is there twice", Shown(.0))]
     Duplicate(String),
     /// A reference to something that the policy does not have.
-    #[error("there is no {kind} {name:?} in the policy")]
+    #[error("there is no {kind} {} in the policy", Shown(name))]
     Dangling {
         /// What is referred to.
         kind: &'static str,
@@ -76,7 +80,7 @@ pub enum PolicyRule {
     #[error("this is the hash of a well-known text; issue a new token")]
     WellKnownHash,
     /// Two tokens with one hash would be one credential for two persons.
-    #[error("token {0:?} has the same hash")]
+    #[error("token {} has the same hash", Shown(.0))]
     HashTaken(String),
     /// A token's person never changes: issue a new token instead.
     #[error("the token belongs to another person; a token's person never changes")]
@@ -94,14 +98,15 @@ pub enum PolicyRule {
     #[error("the policy has more {0} than this version can hold")]
     Full(&'static str),
     /// Two keys that begin to sign at the same instant.
-    #[error("key {0:?} is active from the same instant; which of the two signs would be chance")]
+    #[error("key {} is active from the same instant; which of the two signs would be chance", Shown(.0))]
     EqualActiveFrom(String),
     /// A key that ends before it begins.
     #[error("not_after is not later than active_from, so the key never signs")]
     KeyNeverActive,
     /// The last tokens of a key would be refused before their end.
     #[error(
-        "not_after must be at least 1 h and 60 s after key {next:?} begins to sign, so that tokens of this key live out their time"
+        "not_after must be at least 1 h and 60 s after key {} begins to sign, so that tokens of this key live out their time",
+        Shown(next)
     )]
     OverlapTooShort {
         /// The key that follows.
@@ -122,7 +127,7 @@ pub enum PolicyRule {
     #[error("the list is empty")]
     EmptyList,
     /// `allow_headers` is for headers that would be removed otherwise.
-    #[error("{name:?} is never removed, so it cannot be allowed; the override headers are {known}", known = OVERRIDE_HEADERS.join(", "))]
+    #[error("{} is never removed, so it cannot be allowed; the override headers are {known}", Shown(name), known = OVERRIDE_HEADERS.join(", "))]
     NotAnOverrideHeader {
         /// What the policy says.
         name: String,

@@ -10,7 +10,7 @@ use super::fault::{PolicyFault, PolicyRule};
 use super::persons::{PersonRow, PersonTable};
 use super::tokens::{MAX_PERSONS, TokenRow, TokenTable};
 use crate::api_token::TokenHash;
-use crate::id::{IdCode, IdTable, is_id};
+use crate::id::{IdCode, IdTable, is_id, looks_secret};
 
 /// One step from a policy to the next.
 #[derive(Clone, Copy, Debug)]
@@ -407,6 +407,9 @@ impl Names for Store {
 }
 
 fn check_id(member: &str, text: &str) -> Result<(), Vec<PolicyFault>> {
+    if looks_secret(text) {
+        return Err(vec![PolicyFault::new(member, PolicyRule::LooksSecret)]);
+    }
     if is_id(text) {
         return Ok(());
     }

@@ -178,6 +178,31 @@ fn a_public_route_needs_no_credential_and_passes_none_on() {
 }
 
 #[test]
+fn a_public_route_that_passes_credentials_on_passes_none_of_ours() {
+    use base64::Engine as _;
+    let fixture = Fixture::new();
+    let api_token = fixture.api_token.expose();
+    let basic = |secret: &str| {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("t-9:{secret}"));
+        format!("Basic {pair}")
+    };
+    for (value, passes) in [
+        (format!("Bearer {api_token}"), false),
+        (format!("Bearer {}", fixture.access_token()), false),
+        (format!("Bearer x,Bearer {api_token}"), false),
+        (basic(api_token), false),
+        (basic("password"), true),
+        ("Bearer eyJhbGciOiJub25lIn0.e30.".to_owned(), true),
+    ] {
+        let seen = fixture.send("GET", "/login", &[("authorization", &value)]);
+        assert_eq!(
+            (seen.reason, seen.removed.is_empty()),
+            (Reason::Public, passes)
+        );
+    }
+}
+
+#[test]
 fn a_public_route_is_public_for_its_method_and_spelling_alone() {
     let fixture = Fixture::new();
     for (method, path) in [

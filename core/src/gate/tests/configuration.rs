@@ -368,3 +368,74 @@ fn text_that_is_no_json_or_goes_on_after_it_is_refused() {
     let json = configuration(&api_token(7).hash(), |json| format!("{json} x"));
     assert!(faults(&json)[0].contains("trailing characters"));
 }
+
+#[test]
+fn a_secret_in_the_wrong_place_of_a_configuration_is_not_told() {
+    let secrets = [api_token(7).expose().to_owned(), root_key()];
+    let hash = api_token(7).hash();
+    let plain: serde_json::Value =
+        serde_json::from_str(&configuration(&hash, |json| json)).unwrap();
+    let mut places = Vec::new();
+    strings(&plain, &mut Vec::new(), &mut places);
+    assert!(places.len() > 50, "{}", places.len());
+    for secret in secrets
+        .iter()
+        .chain([&secrets[1]["r1:".len()..].to_owned()])
+    {
+        for place in &places {
+            let mut changed = plain.clone();
+            let (last, parents) = place.split_last().unwrap();
+            let parent = parent_of(&mut changed, parents);
+            match last.parse::<usize>() {
+                Ok(at) => parent[at] = secret.as_str().into(),
+                Err(_) => parent[last.as_str()] = secret.as_str().into(),
+            }
+            told_without(&changed, secret, place);
+            // A member's name can be a slip of hand, too.
+            if let Some(object) = parent_of(&mut changed, parents).as_object_mut() {
+                object.insert(secret.clone(), 1.into());
+            }
+            told_without(&changed, secret, place);
+        }
+    }
+}
+
+/// The paths of all values that are no lists and no records.
+fn strings(value: &serde_json::Value, path: &mut Vec<String>, places: &mut Vec<Vec<String>>) {
+    let mut within = |step: String, value| {
+        path.push(step);
+        strings(value, path, places);
+        path.pop();
+    };
+    match value {
+        serde_json::Value::Object(members) => members
+            .iter()
+            .for_each(|(name, value)| within(name.clone(), value)),
+        serde_json::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(at, value)| within(at.to_string(), value)),
+        _ => places.push(path.clone()),
+    }
+}
+
+fn parent_of<'a>(value: &'a mut serde_json::Value, path: &[String]) -> &'a mut serde_json::Value {
+    path.iter()
+        .fold(value, |value, step| match step.parse::<usize>() {
+            Ok(at) => &mut value[at],
+            Err(_) => &mut value[step.as_str()],
+        })
+}
+
+fn told_without(configuration: &serde_json::Value, secret: &str, place: &[String]) {
+    let roots = || Some(root_key());
+    if let Err(faults) = Gate::from_json(configuration.to_string().as_bytes(), now(), |_| roots()) {
+        for fault in faults {
+            let told = fault.to_string();
+            assert!(
+                !told.contains(secret) && !told.contains(&secret.to_lowercase()),
+                "{place:?}: {told}"
+            );
+        }
+    }
+}
