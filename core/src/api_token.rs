@@ -5,6 +5,7 @@
 //! alphabet, the checksum and its padding are those of GitHub's tokens.
 
 mod hash;
+mod vet;
 mod well_known;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::random::{Random, RandomFailed};
 
 pub use hash::{TokenHash, TokenHashError};
+pub use vet::{VetFault, vet};
 pub use well_known::EXAMPLE;
 
 /// What every API token made here begins with.

@@ -1,13 +1,14 @@
 //! Documents in JSON: reading them, and where a fault in one is.
 //!
-//! Serde takes a list where a record is expected, and an object where a word is expected. Nobody writes policies in that
-//! way and no schema allows it, so types are [read strictly](strictly_read). (That also spares a module a quarter of all
-//! code that reads JSON.)
+//! Serde takes a list where a record is expected, an object where a word is expected, and `null` for a member that is
+//! absent. Nobody writes policies in that way and no schema allows it, so types are [read strictly](strictly_read), and
+//! what may be absent must be [there](present) if its name is. (That also spares a module a quarter of all code that
+//! reads JSON.)
 
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::id::Shown;
@@ -106,6 +107,13 @@ macro_rules! written {
 
 pub(crate) use {strictly_read, written};
 
+/// Reads a member that may be absent: if its name is there, so is a value, and `null` is none.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Reads a struct from an object alone, and an enum without content from a string alone.
 pub(crate) struct Strict<D>(pub(crate) D);
 
@@ -165,6 +173,7 @@ mod tests {
     #[serde(deny_unknown_fields, remote = "Self")]
     struct Lamp {
         colour: Colour,
+        #[serde(default, deserialize_with = "present")]
         watts: Option<u8>,
     }
 
@@ -202,6 +211,16 @@ mod tests {
                 "[0]".to_owned(),
                 "invalid type: sequence, expected struct Lamp at line 1 column 1".to_owned()
             )
+        );
+    }
+
+    #[test]
+    fn null_is_no_absence() {
+        let (path, text) = fault(r#"[{"colour": "red", "watts": null}]"#);
+        assert_eq!(path, "[0].watts");
+        assert!(
+            text.starts_with("invalid type: null, expected u8"),
+            "{text}"
         );
     }
 

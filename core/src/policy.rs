@@ -13,7 +13,7 @@ mod slots;
 mod store;
 mod tokens;
 
-pub use compiled::{CLOCK_SKEW, MAX_ACCESS_TOKEN_LIFE, MethodRef, Policy};
+pub use compiled::{Admissions, CLOCK_SKEW, MAX_ACCESS_TOKEN_LIFE, MethodRef, Policy};
 pub use digest::Digest;
 pub use fault::{MAX_AUDIENCE, PolicyFault, PolicyRule};
 pub use persons::PersonRow;

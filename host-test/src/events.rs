@@ -102,7 +102,10 @@ impl Host {
         let outcome = vm.call(export, root, args);
         self.callbacks.extend(vm.take_callbacks());
         self.journal.collect(vm.state_mut());
-        let asked = vm.state_mut().deferred.drain(..);
+        let state = vm.state_mut();
+        // Envoy forgets it after every callback (`DeferAfterCallActions`): it stops no stream's callback that follows.
+        state.stop_iteration = false;
+        let asked = state.deferred.drain(..);
         self.elsewhere
             .extend(asked.map(|(context, asked)| (worker, context, asked)));
         if outcome.is_err() {

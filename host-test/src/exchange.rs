@@ -131,6 +131,8 @@ pub struct Response {
     pub trailers: HeaderMap,
     /// Whether the response came to its end, or the stream was reset in the middle of it.
     pub complete: bool,
+    /// Whether Envoy closes the client's connection behind it.
+    pub(crate) closes: bool,
 }
 
 /// A request as the upstream received it.

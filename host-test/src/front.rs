@@ -8,6 +8,7 @@ mod target;
 use std::collections::VecDeque;
 
 pub(crate) use response::{reply, send, to_client};
+pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};
 use crate::request::Request;
@@ -50,6 +51,14 @@ pub(crate) struct FrontSettings {
     pub(crate) trailers: bool,
     pub(crate) upgrade_types: Vec<String>,
     pub(crate) envoy_headers: bool,
+}
+
+/// Whether the headers ask for an upgrade, or grant one (Envoy `Http::Utility::isUpgrade`).
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get("upgrade").is_some_and(|kind| !kind.is_empty())
+        && tokens(headers.get("connection"))
+            .iter()
+            .any(|token| token == "upgrade")
 }
 
 /// A part of a message on its way to a filter; the flag is `end_of_stream`.
@@ -244,6 +253,16 @@ fn parts(request: Request, settings: &FrontSettings, headers: &HeaderMap) -> Vec
     if headers.get(":method") == Some(b"CONNECT") {
         // What follows is not a body, and has no end that could be told.
         return VecDeque::from([Part::Headers(false)]);
+    }
+    if !request.http2 && is_upgrade(headers) {
+        // The bytes that follow are the new protocol's.
+        return VecDeque::from([Part::Headers(false)]);
+    }
+    if request.unfinished {
+        let sent = request.body.into_iter().filter(|part| !part.is_empty());
+        let mut parts = VecDeque::from([Part::Headers(false)]);
+        parts.extend(sent.map(|part| Part::Body(part, false)));
+        return parts;
     }
     let declared_empty = headers.get("content-length") == Some(b"0");
     let bodyless = trailers.is_empty() && (request.body.is_empty() || declared_empty);

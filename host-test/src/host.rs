@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::exchange::{Callback, Exchange, LogLine, StreamId, UpstreamRequest};
+use crate::exchange::{Callback, Exchange, LogLine, Response, StreamId, UpstreamRequest};
 use crate::fault::{Fault, Faults, UnknownHostFunction};
-use crate::front;
+use crate::front::{self, Part};
 use crate::functions::Function;
+use crate::headers::HeaderMap;
 use crate::journal::Journal;
 use crate::module::Module;
 use crate::plugins::{PluginId, Worker};
@@ -73,6 +74,9 @@ pub enum StreamState {
     Paused,
     /// The upstream has the whole request and has not replied. Only with [`HostBuilder::manual_upstream`].
     AwaitingUpstream(UpstreamRequest),
+    /// The upstream has granted an upgrade, and the client got this response. What follows on the connection does not go
+    /// through the host; [`Host::end_upgrade`] tells that it is over.
+    Upgraded(Response),
     /// It has ended.
     Finished,
 }
@@ -126,6 +130,7 @@ impl Host {
                 break;
             }
         }
+        self.end_upgrade(stream);
         self.finish(stream)
     }
 
@@ -164,9 +169,40 @@ impl Host {
             Some(stream) => match (stream.phase(), stream.upstream()) {
                 (Phase::Finished, _) => StreamState::Finished,
                 (Phase::Upstream, Some(request)) => StreamState::AwaitingUpstream(request.clone()),
-                _ => StreamState::Paused,
+                _ => stream.upgraded().map_or(StreamState::Paused, |response| {
+                    StreamState::Upgraded(response.clone())
+                }),
             },
         }
+    }
+
+    /// One more part of the body of a request that was [unfinished](Request::unfinished); `end` says that nothing follows. An
+    /// HTTP/1 codec tells the end with no bytes. A stream that was answered already takes no notice.
+    pub fn send_body(&mut self, stream: StreamId, part: impl AsRef<[u8]>, end: bool) {
+        let part = Part::Body(part.as_ref().to_vec(), end);
+        self.with_stream(stream, |stream, around| stream.receive(part, around));
+        self.settle();
+    }
+
+    /// The end of a request that was [unfinished](Request::unfinished), with trailers. Where the host lets no trailers
+    /// through, that is an end like any other.
+    pub fn send_trailers(&mut self, stream: StreamId, trailers: HeaderMap) {
+        let passes = self.settings.front.trailers;
+        self.with_stream(stream, |stream, around| {
+            let part = if !trailers.is_empty() && (passes || stream.is_http2()) {
+                Part::Trailers(trailers)
+            } else {
+                Part::Body(Vec::new(), true)
+            };
+            stream.receive(part, around);
+        });
+        self.settle();
+    }
+
+    /// The upgraded connection of a stream is closed; other streams take no notice.
+    pub fn end_upgrade(&mut self, stream: StreamId) {
+        self.with_stream(stream, |stream, around| stream.end_upgrade(around));
+        self.settle();
     }
 
     /// Gives the upstream's reply to a stream that waits for it; other streams take no notice.

@@ -63,6 +63,9 @@ struct ServeArgs {
     /// Let trailers of HTTP/1.1 pass.
     #[arg(long)]
     trailers: bool,
+    /// An upgrade that is let in, as in Envoy's `upgrade_configs`. Can be given several times; others get a 403.
+    #[arg(long, value_name = "TYPE", default_value = "websocket")]
+    upgrade: Vec<String>,
     /// Drop the guest's log lines below this level.
     #[arg(long, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
@@ -101,6 +104,7 @@ impl From<ServeArgs> for Options {
             failure_policy: args.failure_policy,
             allow_on_headers_stop_iteration: args.allow_on_headers_stop_iteration,
             trailers: args.trailers,
+            upgrade: args.upgrade,
             log_level: args.log_level,
             trace: args.trace,
             ready_file: args.ready_file,

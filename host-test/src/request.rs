@@ -26,6 +26,7 @@ pub struct Request {
     pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) body: Vec<Vec<u8>>,
     pub(crate) trailers: HeaderMap,
+    pub(crate) unfinished: bool,
     pub(crate) http2: bool,
     pub(crate) worker: Option<usize>,
     pub(crate) source: SocketAddr,
@@ -43,6 +44,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             trailers: HeaderMap::new(),
+            unfinished: false,
             http2: false,
             worker: None,
             source: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000)),
@@ -132,6 +134,13 @@ impl Request {
     /// One more trailer. Over HTTP/1.1 they are dropped unless the host was built with trailers, as in Envoy.
     pub fn trailer(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.trailers.append(name, value);
+        self
+    }
+
+    /// More of the body is on its way: it comes with [`Host::send_body`](crate::Host::send_body) and
+    /// [`Host::send_trailers`](crate::Host::send_trailers), which also tell its end.
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
         self
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Stream {
     grpc: bool,
     head: bool,
     http2: bool,
+    /// The request asks for an upgrade.
+    upgrades: bool,
     upstream: Option<UpstreamRequest>,
     client: Option<Response>,
     answered_by: AnsweredBy,
@@ -133,6 +135,7 @@ impl Stream {
             grpc: false,
             head: false,
             http2,
+            upgrades: false,
             upstream: None,
             client: None,
             answered_by: AnsweredBy::Nobody,
@@ -146,6 +149,10 @@ impl Stream {
             abandoned: false,
             orphaned: false,
         }
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -183,9 +190,35 @@ impl Stream {
     pub(crate) fn begin(&mut self, admitted: Admitted, around: &mut Surroundings<'_>) {
         self.grpc = front::is_grpc(&admitted.headers);
         self.head = admitted.headers.get(":method") == Some(b"HEAD");
+        self.upgrades = !self.http2 && front::is_upgrade(&admitted.headers);
         self.request.incoming = admitted.parts;
         self.message(Direction::Request, around).headers = admitted.headers;
         self.pump(Direction::Request, around);
+    }
+
+    /// Takes one more part of a request that came without its end. What comes behind an answer is dropped.
+    pub(crate) fn receive(&mut self, part: Part, around: &mut Surroundings<'_>) {
+        if self.phase == Phase::Request && !self.upgrades {
+            self.request.incoming.push_back(part);
+            self.pump(Direction::Request, around);
+        }
+    }
+
+    /// The response that granted the upgrade, once it has left.
+    pub(crate) fn upgraded(&self) -> Option<&Response> {
+        self.client.as_ref().filter(|response| {
+            self.phase == Phase::Response && self.upgrades && response.status == 101
+        })
+    }
+
+    /// Ends a stream whose connection was upgraded.
+    pub(crate) fn end_upgrade(&mut self, around: &mut Surroundings<'_>) {
+        if self.upgraded().is_some() {
+            if let Some(client) = &mut self.client {
+                client.complete = true;
+            }
+            self.conclude(around);
+        }
     }
 
     /// Answers a request that no filter gets to see. Envoy still has it logged by the filter.
@@ -220,7 +253,8 @@ impl Stream {
             self.answer_as_host(503, body, details, around);
             return;
         }
-        let (headers, parts) = front::reply(reply, &around.settings.front, self.head);
+        let (headers, parts) =
+            front::reply(reply, &around.settings.front, self.head, self.upgrades);
         self.details = "via_upstream".to_owned();
         self.answered_by = AnsweredBy::Upstream;
         self.respond(headers, parts, around);

@@ -160,7 +160,9 @@ impl Subject {
             Ok(policy) => policy,
             Err(faults) => return report.faults.extend(faults),
         };
-        report.warnings = warnings::of(part, &policy, gateway.as_ref(), at);
+        let of_gateway = Part::new(self.gateway.as_ref().unwrap_or(&self.policy), "");
+        let with_part = gateway.as_ref().map(|gateway| (&of_gateway, gateway));
+        report.warnings = warnings::of(part, &policy, with_part, at);
         if let Err(faults) = Policy::from_document(&policy) {
             let faults = faults.into_iter();
             let faults = faults.map(|fault| part.finding(&fault.path, fault.rule.to_string()));

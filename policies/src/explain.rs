@@ -5,9 +5,11 @@ mod audience;
 mod text;
 
 use postern_core::canonical::{CanonicalPath, Host};
+use postern_core::config::Mode;
 use postern_core::gate::{Action, Outcome};
-use postern_core::policy::document::{Document, Method, Service};
+use postern_core::policy::document::{Document, Forward, Method, Service};
 use postern_core::reason::Reason;
+use postern_core::routes::Miss;
 use postern_core::time::Timestamp;
 use serde::Serialize;
 
@@ -19,8 +21,11 @@ pub use audience::{AudienceView, PersonView, RoleView};
 /// A decision, and why it is so. All paths lead into the policy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// What becomes of the request.
+    /// What becomes of the request; in shadow mode, what would become of it.
     pub decision: Decision,
+    /// In shadow mode: that it goes on all the same. All else is said as if the gateway enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowView>,
     /// The reason's word, as in logs and metrics.
     pub reason: &'static str,
     /// What the reason means.
@@ -37,9 +42,15 @@ pub struct Explanation {
     /// For a caller with an access token: how it would get one now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ExchangeView>,
+    /// The member of the configuration whose path the request is for, which the filter answers itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_path: Option<&'static str>,
     /// The public route that the request is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public: Option<String>,
+    /// For a CORS preflight that goes on: what says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<String>,
     /// The method that the request is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<MethodView>,
@@ -60,10 +71,19 @@ pub struct Explanation {
 pub enum Decision {
     /// It goes on to the upstream.
     Allowed,
-    /// The gateway answers it itself, and well: an exchange.
+    /// The gateway answers it itself, and well: an exchange, the key set, its readiness.
     Answered,
     /// The gateway refuses it.
     Refused,
+}
+
+/// Shadow mode, in which nothing is refused.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShadowView {
+    /// From when the gateway enforces.
+    pub until: Timestamp,
+    /// Names of the request's headers that the gateway removes all the same.
+    pub removed: Vec<String>,
 }
 
 /// Who makes a request.
@@ -111,6 +131,9 @@ pub struct MethodView {
 pub struct UpstreamView {
     /// Headers that the gateway sets.
     pub set: Vec<(String, String)>,
+    /// The service whose token takes the place of the caller's `Authorization`. The token itself is told to nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_token: Option<String>,
     /// Names of the request's headers that the gateway removes.
     pub removed: Vec<String>,
 }
@@ -137,9 +160,15 @@ pub fn explain(
         Err(error) => return Err(error),
     };
     let pairs = request.header_pairs(authorization.as_ref().map(|value| value.as_str()));
-    let mut explanation = prepared.decide(&pairs, at, |outcome| {
+    let mut explanation = prepared.decide_enforcing(&pairs, at, |outcome| {
         of_outcome(policy, caller, request, at, &outcome)
     });
+    explanation.own_path = own_path(prepared, request);
+    if explanation.reason == Reason::Preflight.as_str() {
+        let service = preflight(prepared, request);
+        explanation.preflight = service.map(|at| format!("services[{at}].preflight"));
+    }
+    explanation.shadow = shadow(prepared, &pairs, at);
     if let Some(exchange) = &exchange
         && authorization.is_none()
         && let Some(reason) = Reason::ALL
@@ -170,7 +199,7 @@ fn try_exchange(prepared: &Prepared, id: &str, at: Timestamp) -> Result<Exchange
     };
     let authorization = prepared.authorization(&Caller::Api(id.to_owned()), at)?;
     let pairs = request.header_pairs(authorization.as_ref().map(|value| value.as_str()));
-    Ok(prepared.decide(&pairs, at, |outcome| {
+    Ok(prepared.decide_enforcing(&pairs, at, |outcome| {
         let (status, expires_at) = match &outcome.action {
             Action::Answer(answer) if answer.status == 200 => {
                 let body = serde_json::from_str::<serde_json::Value>(&answer.body).ok();
@@ -186,6 +215,41 @@ fn try_exchange(prepared: &Prepared, id: &str, at: Timestamp) -> Result<Exchange
             expires_at,
         }
     }))
+}
+
+/// What becomes of the request in shadow mode, if the gateway is in it at `at`.
+fn shadow(prepared: &Prepared, pairs: &[(String, String)], at: Timestamp) -> Option<ShadowView> {
+    let Mode::ShadowUntil(until) = prepared.gate().config().mode else {
+        return None;
+    };
+    prepared.decide(pairs, at, |outcome| match &outcome.action {
+        Action::Forward(forward) if outcome.record.shadow => Some(ShadowView {
+            until,
+            removed: names(&forward.remove),
+        }),
+        _ => None,
+    })
+}
+
+fn own_path(prepared: &Prepared, request: &Request) -> Option<&'static str> {
+    let config = prepared.gate().config();
+    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
+    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
+    let own = config
+        .own_path(&path)
+        .filter(|_| config.serves(host.as_str()))?;
+    Some(own.member())
+}
+
+/// Names of headers, as they came, each once.
+fn names(names: &[&[u8]]) -> Vec<String> {
+    let mut names: Vec<_> = names
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn of_outcome(
@@ -215,16 +279,18 @@ fn of_outcome(
         .and_then(|(service, method)| Place::find(policy, service, method));
     let (decision, status, upstream) = match &outcome.action {
         Action::Forward(forward) => {
-            let sent = |name: &&[u8]| String::from_utf8_lossy(name).into_owned();
-            let mut removed: Vec<_> = forward.remove.iter().map(sent).collect();
-            removed.sort_unstable();
-            removed.dedup();
-            let set = forward.set.iter();
+            let reissued = place.filter(|place| place.service.forward == Forward::Reissue);
+            // A service token is a credential, so its header is not shown as the others are.
+            let set = forward
+                .set
+                .iter()
+                .filter(|(name, _)| *name != "authorization");
             let view = UpstreamView {
                 set: set
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
-                removed,
+                service_token: reissued.map(|place| place.service.name.clone()),
+                removed: names(&forward.remove),
             };
             (Decision::Allowed, None, Some(view))
         }
@@ -239,6 +305,7 @@ fn of_outcome(
         .flatten();
     Explanation {
         decision,
+        shadow: None,
         reason: record.reason.as_str(),
         sentence: sentence(record.reason, request),
         status,
@@ -250,7 +317,9 @@ fn of_outcome(
             person: person.map(PersonView::of),
         },
         exchange: None,
+        own_path: None,
         public,
+        preflight: None,
         method: place.map(MethodView::of),
         audiences: place.map_or_else(Vec::new, |place| {
             audience::views(policy, place, person.map(|person| person.id.as_str()))
@@ -278,6 +347,18 @@ fn public_route(policy: &Document, request: &Request) -> Option<String> {
     };
     let at = policy.public.iter().position(matches)?;
     Some(format!("public[{at}]"))
+}
+
+/// The place of the service that a preflight is for, whatever its methods.
+fn preflight(prepared: &Prepared, request: &Request) -> Option<usize> {
+    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
+    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
+    let routes = prepared.gate().policy().routes();
+    match routes.find(host.as_str(), &path, "OPTIONS") {
+        Ok(found) => Some(found.service),
+        Err(Miss::NoPath { service } | Miss::NoHttpMethod { service }) => Some(service),
+        Err(_) => None,
+    }
 }
 
 /// A method in a policy, with its places.

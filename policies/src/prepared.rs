@@ -8,7 +8,7 @@ use std::fmt;
 
 use postern_core::access_token::{NewClaims, mint};
 use postern_core::api_token::ApiToken;
-use postern_core::config::{ConfigFault, DEFAULT_EXCHANGE_PATH};
+use postern_core::config::{ConfigFault, DEFAULT_EXCHANGE_PATH, Mode};
 use postern_core::decision_id::{DecisionId, DecisionIds};
 use postern_core::gate::{Gate, Outcome};
 use postern_core::headers::encode;
@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 /// A gate, and everything that is secret to it: whoever holds this can make every request that the policy knows.
 pub struct Prepared {
     gate: Gate,
+    /// The same gate, where the configuration says shadow mode, as it decides when that is over.
+    enforcing: Option<Gate>,
     config_json: String,
     root_keys: Zeroizing<String>,
     tokens: BTreeMap<String, ApiToken>,
@@ -50,13 +52,25 @@ impl Prepared {
         let root_keys = root_keys(&policy, random)?;
         let mut config = gateway.clone();
         config.insert("policy".to_owned(), json!({ "inline": policy }));
-        let config_json = Value::Object(config).to_string();
-        let gate = Gate::from_json(config_json.as_bytes(), Some(crate::clock::now()), |_| {
-            Some(root_keys.to_string())
-        })
-        .map_err(PrepareError::Refused)?;
+        let gate_of = |json: &str| {
+            Gate::from_json(json.as_bytes(), Some(crate::clock::now()), |_| {
+                Some(root_keys.to_string())
+            })
+            .map_err(PrepareError::Refused)
+        };
+        let config_json = Value::Object(config.clone()).to_string();
+        let gate = gate_of(&config_json)?;
+        let enforcing = match gate.config().mode {
+            Mode::Enforce => None,
+            Mode::ShadowUntil(_) => {
+                config.remove("mode");
+                config.remove("shadow_until");
+                Some(gate_of(&Value::Object(config).to_string())?)
+            }
+        };
         Ok(Self {
             gate,
+            enforcing,
             config_json,
             root_keys,
             tokens,
@@ -152,19 +166,38 @@ impl Prepared {
         }
     }
 
-    /// Asks the gate, and hands its outcome to `look` with the encoded headers that it borrows from.
+    /// Asks the gate about a request without a body, and hands its outcome to `look` with the encoded headers that it
+    /// borrows from.
     pub fn decide<T>(
         &self,
         pairs: &[(String, String)],
         now: Timestamp,
         look: impl FnOnce(Outcome<'_>) -> T,
     ) -> T {
+        self.ask(&self.gate, pairs, now, look)
+    }
+
+    /// As [`Prepared::decide`], but for shadow mode: what the gate would do if it enforced.
+    pub fn decide_enforcing<T>(
+        &self,
+        pairs: &[(String, String)],
+        now: Timestamp,
+        look: impl FnOnce(Outcome<'_>) -> T,
+    ) -> T {
+        let gate = self.enforcing.as_ref().unwrap_or(&self.gate);
+        self.ask(gate, pairs, now, look)
+    }
+
+    fn ask<T>(
+        &self,
+        gate: &Gate,
+        pairs: &[(String, String)],
+        now: Timestamp,
+        look: impl FnOnce(Outcome<'_>) -> T,
+    ) -> T {
         let headers = encode(pairs);
         let id: DecisionId = self.ids.next_id();
-        look(
-            self.gate
-                .decide(&headers, true, Some(now), id, &mut crate::entropy::Entropy),
-        )
+        look(gate.decide(&headers, true, Some(now), id, &mut crate::entropy::Entropy))
     }
 }
 

@@ -51,6 +51,9 @@ pub enum Error {
     /// Something of the fixture could not be made.
     #[error("the fixture is wrong: {0}")]
     Fixture(String),
+    /// A program in Python, or what it needs.
+    #[error("Python: {0}")]
+    Python(String),
     /// JSON that could not be read.
     #[error("not the JSON that was expected: {0}")]
     Json(#[from] serde_json::Error),

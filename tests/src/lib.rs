@@ -3,6 +3,7 @@
 //! The library is the harness; the tests are in `tests/all`, the demo in [`demo`]. Run both through `cargo xtask`, which
 //! builds what they need and says where it is.
 
+pub mod abi;
 pub mod artefacts;
 pub mod bench;
 pub mod cases;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod fixture;
 pub mod gateway;
 pub mod message;
+pub mod python;
 pub mod upstream;
 pub mod wait;
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
-use hyper::{StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
@@ -20,6 +22,9 @@ use crate::message::Headers;
 
 /// The header by which a request is found again at the upstream and in the access log. The gateways pass it on.
 pub const MARKER: &str = "x-test-case";
+
+/// The header by which a test has the upstream answer with a redirect: the value of `Location`.
+pub const REDIRECT: &str = "x-test-redirect";
 
 /// One request as the upstream saw it.
 #[derive(Clone, Debug)]
@@ -91,6 +96,11 @@ impl Upstream {
             .collect()
     }
 
+    /// How many connections have come.
+    pub fn connections(&self) -> usize {
+        self.ledger.connections.load(Ordering::Relaxed)
+    }
+
     /// Connections on which something came that is not HTTP. Bytes that nobody could read are a leak too.
     pub fn unreadable(&self) -> Vec<String> {
         lock(&self.ledger.unreadable).clone()
@@ -107,6 +117,7 @@ impl Drop for Upstream {
 struct Ledger {
     requests: Mutex<Vec<Received>>,
     unreadable: Mutex<Vec<String>>,
+    connections: AtomicUsize,
 }
 
 impl Ledger {
@@ -125,11 +136,13 @@ async fn serve(listener: TcpListener, ledger: Arc<Ledger>) {
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
+        ledger.connections.fetch_add(1, Ordering::Relaxed);
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move {
             let echoing = Arc::clone(&ledger);
             let service = service_fn(move |request| echo(request, Arc::clone(&echoing)));
-            let connection = auto::Builder::new(TokioExecutor::new());
+            let mut connection = auto::Builder::new(TokioExecutor::new());
+            connection.http2().enable_connect_protocol();
             let served = connection
                 .serve_connection_with_upgrades(TokioIo::new(stream), service)
                 .await;
@@ -144,9 +157,10 @@ async fn serve(listener: TcpListener, ledger: Arc<Ledger>) {
 }
 
 async fn echo(
-    request: hyper::Request<Incoming>,
+    mut request: hyper::Request<Incoming>,
     ledger: Arc<Ledger>,
 ) -> std::result::Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let upgraded = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let received = Received {
         method: head.method.to_string(),
@@ -172,6 +186,12 @@ async fn echo(
         requests.len() - 1
     };
     let mut response = hyper::Response::new(Full::new(Bytes::from(answer)));
+    if head.method == Method::CONNECT {
+        // Extended CONNECT (RFC 8441): HTTP/2's way to upgrade.
+        *response.body_mut() = Full::default();
+        tokio::spawn(echo_bytes(upgraded));
+        return Ok(response);
+    }
     if let Some(protocol) = head.headers.get("upgrade") {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.body_mut() = Full::default();
@@ -179,6 +199,7 @@ async fn echo(
             .headers_mut()
             .insert("connection", "upgrade".parse().expect("a constant"));
         response.headers_mut().insert("upgrade", protocol.clone());
+        tokio::spawn(echo_bytes(upgraded));
         return Ok(response);
     }
     if let Ok(body) = body.collect().await {
@@ -188,11 +209,24 @@ async fn echo(
             received.body = Some(body.to_bytes().to_vec());
         }
     }
+    if let Some(location) = head.headers.get(REDIRECT) {
+        *response.status_mut() = StatusCode::FOUND;
+        response.headers_mut().insert("location", location.clone());
+    }
     response.headers_mut().insert(
         "content-type",
         "application/json".parse().expect("a constant"),
     );
     Ok(response)
+}
+
+/// Sends back whatever comes on an upgraded connection.
+async fn echo_bytes(upgraded: OnUpgrade) {
+    if let Ok(upgraded) = upgraded.await {
+        let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+        // It ends when the other side goes away, in whatever way.
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    }
 }
 
 /// The body of every echo. It holds what a person who tries the demo wants to see: the call, and who the gateway says

@@ -13,10 +13,10 @@ use crate::workspace::Workspace;
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Rounds, beside one to warm up [default: 15]
+    /// Rounds, beside one to warm up [default: 31]
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
-    /// Requests of each contestant in each round [default: 20000]
+    /// Requests of each contestant in each round [default: 10000]
     #[arg(long, value_name = "N")]
     requests: Option<u64>,
     /// Only this contestant and those that it is compared with; may be given several times

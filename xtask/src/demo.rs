@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// What runs the filter
     #[arg(long, value_enum, default_value = "host")]
     gateway: Gateway,
-    /// Stop after the four steps, with exit code 0 if they went as they should, else 1
+    /// Stop after the walk, with exit code 0 if they went as they should, else 1
     #[arg(long)]
     once: bool,
 }
@@ -44,7 +44,8 @@ pub(crate) fn run(
         Gateway::Host => None,
         Gateway::Envoy => Some(envoy::locate(workspace)?),
     };
-    let mut demo = command(workspace, &module.path, arguments.gateway, envoy.as_deref());
+    let gateway = arguments.gateway;
+    let mut demo = command(workspace, "demo", &module.path, gateway, envoy.as_deref());
     if arguments.once {
         demo.arg("--once");
     }
@@ -59,9 +60,10 @@ pub(crate) fn build(workspace: &Workspace) -> Command {
     cargo
 }
 
-/// The demo program with its arguments, but for `--once`.
+/// The demo program with its arguments, but for `--once`. Its files go into `folder` of the target folder.
 pub(crate) fn command(
     workspace: &Workspace,
+    folder: &str,
     module: &Path,
     gateway: Gateway,
     envoy: Option<&Path>,
@@ -71,7 +73,7 @@ pub(crate) fn command(
         Gateway::Host => "host",
         Gateway::Envoy => "envoy",
     };
-    let env_file: PathBuf = workspace.target().join("demo/env");
+    let env_file: PathBuf = workspace.target().join(folder).join("env");
     demo.current_dir(workspace.root())
         .arg("--wasm")
         .arg(module)
@@ -94,9 +96,10 @@ mod tests {
     fn the_demo_gets_an_envoy_only_where_it_uses_one() {
         let workspace = Workspace::at(PathBuf::from("/somewhere"));
         let module = workspace.wasm();
-        let host = process::line(&command(&workspace, &module, Gateway::Host, None));
+        let host = process::line(&command(&workspace, "demo", &module, Gateway::Host, None));
         let envoy = process::line(&command(
             &workspace,
+            "demo",
             &module,
             Gateway::Envoy,
             Some(Path::new("/bin/envoy")),

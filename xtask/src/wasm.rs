@@ -11,8 +11,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::compile::{Variant, cargo};
-pub(crate) use self::toolchain::{Choice, TARGET, Toolchain, ToolchainError};
+pub(crate) use self::compile::{PACKAGE, Variant, cargo};
+pub(crate) use self::toolchain::{Choice, TARGET, Toolchain, ToolchainError, apt_install};
 
 use self::abi::{Abi, AbiError};
 use self::prune::PruneError;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::canonical::{CanonicalPath, validate_host};
 use crate::id::is_id;
-use crate::json::{self, strictly_read};
+use crate::json::{self, present, strictly_read};
 use crate::order;
 use crate::policy::MAX_ACCESS_TOKEN_LIFE;
 use crate::policy::document::Document;
@@ -33,11 +33,11 @@ pub(crate) struct Written {
     identity: Vec<Identity>,
     #[serde(default = "default_key_set_path")]
     jwks_path: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     ready_path: Option<String>,
     #[serde(default)]
     mode: WrittenMode,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     shadow_until: Option<Timestamp>,
 }
 

@@ -263,6 +263,29 @@ impl Policy {
         own.allows(token.person, person, self.bypass)
             && (!own.rely_on_parent || parent.allows(token.person, person, self.bypass))
     }
+
+    /// What each audience that [`Policy::allows`] asks says of a token's person, to explain a decision.
+    pub fn admissions(&self, method: MethodRef<'_>, token: &TokenRow) -> Admissions {
+        let admits = |audience: &CompiledAudience| {
+            let person = self.person_of(token);
+            person.is_some_and(|person| audience.allows(token.person, person, self.bypass))
+        };
+        let own = method.method.audience.as_ref();
+        let asks_parent = own.is_none_or(|own| own.rely_on_parent);
+        Admissions {
+            method: own.map(admits),
+            service: asks_parent.then(|| admits(&method.service.audience)),
+        }
+    }
+}
+
+/// Whether the audiences of a call admit a person. `None` is an audience that is not asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Admissions {
+    /// The method's own.
+    pub method: Option<bool>,
+    /// Its service's.
+    pub service: Option<bool>,
 }
 
 /// A method of a policy.
@@ -516,5 +539,44 @@ mod tests {
             assert!(here, "{place} in {told:#?}");
         }
         assert!(!told.iter().any(|fault| fault.starts_with("services[1]")));
+    }
+
+    #[test]
+    fn a_call_is_allowed_exactly_if_every_audience_that_is_asked_admits_the_person() {
+        let audiences = [
+            r#"{"mode": "unrestricted""#,
+            r#"{"mode": "restricted""#,
+            r#"{"mode": "restricted", "persons": ["p"]"#,
+        ];
+        let owns = std::iter::once(None).chain(
+            audiences
+                .iter()
+                .flat_map(|own| [Some((own, false)), Some((own, true))]),
+        );
+        for own in owns {
+            for parent in audiences {
+                let method = own.map_or_else(String::new, |(own, rely)| {
+                    format!(r#", "audience": {own}, "rely_on_parent": {rely}}}"#)
+                });
+                let json = format!(
+                    r#"{{"format": 1, "persons": [{{"id": "p", "active": true}}],
+                        "tokens": [{{"id": "t", "person": "p", "expires_at": "never", "active": true,
+                            "hash": "sha256:4f0c2d1b8e6a97350f1d2c3b4a5968778695a4b3c2d1e0f00112233445566778"}}],
+                        "services": [{{"name": "s", "hosts": ["a"], "base_path": "/s",
+                            "audience": {parent}}},
+                            "methods": [{{"name": "m", "http": ["GET"], "path": "/"{method}}}]}}]}}"#
+                );
+                let policy = Policy::from_json(json.as_bytes()).unwrap();
+                let path = CanonicalPath::parse(b"/s").unwrap();
+                let method = policy.method("a", "GET", &path).unwrap();
+                let token = policy.token_by_id("t").unwrap();
+                let told = policy.admissions(method, &token);
+                let all = told.method.unwrap_or(true) && told.service.unwrap_or(true);
+                assert_eq!(policy.allows(method, &token), all, "{json}");
+                assert_eq!(told.method.is_some(), own.is_some(), "{json}");
+                let asks_parent = own.is_none_or(|(_, rely)| rely);
+                assert_eq!(told.service.is_some(), asks_parent, "{json}");
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::api_token::TokenHash;
-use crate::json::{strictly_read, written};
+use crate::json::{present, strictly_read, written};
 use crate::time::Timestamp;
 
 /// A whole policy, as in a file or inline in the plugin's configuration.
@@ -34,7 +34,11 @@ pub struct Document {
     #[serde(default)]
     pub public: Vec<PublicRoute>,
     /// Who is exempt from audiences that do not say `enforce`. Absent: nobody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub bypass: Option<Bypass>,
 }
 
@@ -54,7 +58,11 @@ pub struct Key {
     /// From when the key signs. It verifies before that too, so that a gateway that is behind still understands it.
     pub active_from: Timestamp,
     /// From when the key no longer verifies. Absent: no end is planned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub not_after: Option<Timestamp>,
     /// A revoked key neither signs nor verifies.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -73,7 +81,11 @@ pub struct Person {
     /// An inactive person's tokens are refused.
     pub active: bool,
     /// Access tokens issued before this instant are void.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_from: Option<Timestamp>,
 }
 
@@ -92,7 +104,11 @@ pub struct Token {
     /// A deactivated token is refused.
     pub active: bool,
     /// Access tokens issued before this instant are void.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_from: Option<Timestamp>,
 }
 
@@ -214,7 +230,11 @@ pub struct Method {
     /// A pattern below the service's base path: literals, `{name}` for one segment, `{*name}` for the rest.
     pub path: String,
     /// Who may call it. Absent: the service's audience.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub audience: Option<Audience>,
     /// Names of the protocols that a caller may upgrade to, such as `websocket`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -23,6 +23,7 @@ pub(crate) fn reply(
     reply: Reply,
     settings: &FrontSettings,
     to_head: bool,
+    upgrades: bool,
 ) -> (HeaderMap, VecDeque<Part>) {
     let mut headers = HeaderMap::with_joining(Joining::Response);
     headers.append(":status", reply.status.to_string());
@@ -40,6 +41,9 @@ pub(crate) fn reply(
     } else {
         HeaderMap::new()
     };
+    if upgrades && reply.status == 101 {
+        return (headers, VecDeque::from([Part::Headers(false)]));
+    }
     let bodyless = to_head
         || matches!(reply.status, 204 | 304)
         || (reply.body.iter().all(Vec::is_empty) && trailers.is_empty());
@@ -62,9 +66,15 @@ pub(crate) fn reply(
 }
 
 /// Makes of a response what Envoy sends: without the headers of the upstream's connection, with `date` and `server`.
-pub(crate) fn send(headers: &mut HeaderMap, wall_clock: u64, closes: bool) {
+pub(crate) fn send(headers: &mut HeaderMap, wall_clock: u64, closes: bool, upgrades: bool) {
+    let upgraded = upgrades && super::is_upgrade(headers);
     for name in CONNECTION_HEADERS {
         headers.remove(name);
+    }
+    if upgraded {
+        headers.append("connection", "upgrade");
+    } else {
+        headers.remove("upgrade");
     }
     if !headers.contains("date") {
         headers.append(

@@ -184,7 +184,7 @@ pub(super) fn check_length(request: &Request) -> Result<(), Refusal> {
     }
 }
 
-pub(super) fn check_header(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn check_header(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     if name.is_empty() || !name.iter().all(token) {
         return Err(Refusal::malformed("http1.codec_error"));

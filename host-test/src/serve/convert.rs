@@ -7,11 +7,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap as HttpHeaders, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode, Uri, Version};
+use hyper::{Method, Response, StatusCode};
 
-use crate::exchange::{Exchange, UpstreamRequest};
+use crate::exchange;
 use crate::headers::HeaderMap;
 use crate::request::{Reply, Request};
+
+use super::head::RawRequest;
 
 /// The body of every response.
 pub(super) type Body = BoxBody<Bytes, std::convert::Infallible>;
@@ -27,79 +29,70 @@ pub(super) enum Unsendable {
     NoResponse,
 }
 
-/// A client's request as the host takes it.
-pub(super) fn request(
-    parts: &Parts,
-    body: &Bytes,
-    trailers: Option<&HttpHeaders>,
-    peer: SocketAddr,
-) -> Request {
-    let http2 = parts.version == Version::HTTP_2;
+impl Unsendable {
+    pub(super) fn header(name: &[u8]) -> Self {
+        Self::Header(String::from_utf8_lossy(name).into_owned())
+    }
+}
+
+/// The head of an HTTP/1 request as the host takes it.
+pub(super) fn http1_request(head: &RawRequest, peer: SocketAddr) -> Request {
+    let connect = head.method == b"CONNECT";
+    let mut request = if connect {
+        // The target is the authority, whatever the host header says.
+        Request::connect(&head.target)
+    } else {
+        Request::new(&head.method, &head.target).without_authority()
+    };
+    for (name, value) in &head.headers {
+        let host = name.eq_ignore_ascii_case(b"host");
+        // The first host header is the authority, and Envoy has that in front of everything.
+        request = if host && request.authority.is_none() {
+            request.authority(value)
+        } else if host && connect {
+            request
+        } else {
+            request.header(name, value)
+        };
+    }
+    request.from_address(peer)
+}
+
+/// The head of an HTTP/2 request as the host takes it.
+pub(super) fn http2_request(parts: &Parts, peer: SocketAddr) -> Request {
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let mut request = if parts.method == Method::CONNECT && parts.uri.path_and_query().is_none() {
+    let mut request = if parts.method == Method::CONNECT && path.is_empty() {
         Request::new("CONNECT", "").without_path()
-    } else if let (false, Some(_), Some(_)) = (http2, parts.uri.scheme(), parts.uri.authority()) {
-        Request::new(parts.method.as_str(), parts.uri.to_string())
     } else {
         Request::new(parts.method.as_str(), path)
     };
-    request = request.without_authority().from_address(peer);
-    if let (true, Some(authority)) = (http2, parts.uri.authority()) {
+    request = request.without_authority().from_address(peer).http2();
+    if let Some(authority) = parts.uri.authority() {
         request = request.authority(authority.as_str());
     }
     for (name, value) in &parts.headers {
-        // The first host header is the authority, and Envoy has that in front of everything.
         request = if name == "host" && request.authority.is_none() {
             request.authority(value.as_bytes())
         } else {
             request.header(name.as_str(), value.as_bytes())
         };
     }
-    if !body.is_empty() {
-        request = request.chunk(body);
-    }
-    for (name, value) in trailers.into_iter().flatten() {
-        request = request.trailer(name.as_str(), value.as_bytes());
-    }
-    if http2 { request.http2() } else { request }
+    request
 }
 
-/// What the filter let through, addressed to the upstream.
-pub(super) fn upstream_request(
-    request: &UpstreamRequest,
-    upstream: &Uri,
-) -> Result<hyper::Request<Body>, Unsendable> {
-    let path = request.headers.get(":path").unwrap_or(b"/").to_vec();
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(
-            upstream
-                .authority()
-                .map_or("", |authority| authority.as_str()),
-        )
-        .path_and_query(path)
-        .build()
-        .map_err(|_| Unsendable::StartLine)?;
-    let method = Method::from_bytes(request.headers.get(":method").unwrap_or_default());
-    let mut outgoing = hyper::Request::builder()
-        .method(method.map_err(|_| Unsendable::StartLine)?)
-        .uri(uri)
-        .body(body(&request.body, &request.trailers)?)
-        .map_err(|_| Unsendable::StartLine)?;
-    *outgoing.headers_mut() = headers(&request.headers)?;
-    if let Some(authority) = request.headers.get(":authority") {
-        let value = HeaderValue::from_bytes(authority)
-            .map_err(|_| Unsendable::Header(":authority".to_owned()))?;
-        outgoing.headers_mut().insert("host", value);
-    }
-    Ok(outgoing)
+/// Trailers as the host takes them.
+pub(super) fn trailers(trailers: &HttpHeaders) -> HeaderMap {
+    trailers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect()
 }
 
 /// The upstream's response as the host takes it.
 pub(super) fn reply(
     status: StatusCode,
     headers: &HttpHeaders,
-    body: &Bytes,
+    body: &[u8],
     trailers: Option<&HttpHeaders>,
 ) -> Reply {
     let mut reply = Reply::new(status.as_u16());
@@ -116,44 +109,67 @@ pub(super) fn reply(
 }
 
 /// What the client gets in the end.
-pub(super) fn response(exchange: &Exchange) -> Result<Response<Body>, Unsendable> {
-    let sent = exchange
-        .response
-        .as_ref()
-        .filter(|response| response.complete)
-        .ok_or(Unsendable::NoResponse)?;
-    let mut response = Response::new(body(&sent.body, &sent.trailers)?);
+pub(super) fn response(
+    sent: &exchange::Response,
+    http2: bool,
+) -> Result<Response<Body>, Unsendable> {
+    let mut headers = headers(&sent.headers)?;
+    let body = Bytes::copy_from_slice(&sent.body);
+    let body = if sent.trailers.is_empty() {
+        Full::new(body).boxed()
+    } else {
+        let trailers = self::headers(&sent.trailers)?;
+        if !http2 {
+            // The library sends trailers only in chunks, and only those that are announced.
+            headers.remove("content-length");
+            for name in trailers.keys() {
+                headers.append("trailer", HeaderValue::from(name.clone()));
+            }
+        }
+        Full::new(body)
+            .with_trailers(std::future::ready(Some(Ok(trailers))))
+            .boxed()
+    };
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(sent.status).map_err(|_| Unsendable::StartLine)?;
-    *response.headers_mut() = headers(&sent.headers)?;
+    *response.headers_mut() = headers;
+    if sent.closes && !http2 {
+        close(&mut response);
+    }
     Ok(response)
 }
 
-/// A response of the front's own, in plain text.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+/// The response that grants an upgrade. What follows it is not HTTP.
+pub(super) fn switching(granted: &exchange::Response) -> Result<Response<Body>, Unsendable> {
+    let mut response = response(granted, false)?;
+    let upgrade = HeaderValue::from_static("upgrade");
+    response.headers_mut().insert("connection", upgrade);
+    Ok(response)
+}
+
+/// A response of the front's own, in plain text. The connection ends with it.
+pub(super) fn plain(status: StatusCode, text: &'static str, http2: bool) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed());
     *response.status_mut() = status;
     response
         .headers_mut()
         .insert("content-type", HeaderValue::from_static("text/plain"));
+    if !http2 {
+        close(&mut response);
+    }
     response
 }
 
-fn body(bytes: &[u8], trailers: &HeaderMap) -> Result<Body, Unsendable> {
-    let body = Full::new(Bytes::copy_from_slice(bytes));
-    if trailers.is_empty() {
-        return Ok(body.boxed());
-    }
-    let trailers = headers(trailers)?;
-    Ok(body
-        .with_trailers(std::future::ready(Some(Ok(trailers))))
-        .boxed())
+fn close(response: &mut Response<Body>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert("connection", close);
 }
 
 fn headers(map: &HeaderMap) -> Result<HttpHeaders, Unsendable> {
     let mut headers = HttpHeaders::new();
     for (name, value) in map.iter().filter(|(name, _)| !name.starts_with(b":")) {
-        let unsendable = || Unsendable::Header(String::from_utf8_lossy(name).into_owned());
+        let unsendable = || Unsendable::header(name);
         let name = HeaderName::from_bytes(name).map_err(|_| unsendable())?;
         headers.append(
             name,

@@ -4,21 +4,22 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::HeaderMap as HttpHeaders;
-use hyper::{Request, Response, StatusCode, Uri, Version};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Response, StatusCode, Uri, Version};
+use hyper_util::rt::TokioIo;
 
-use crate::exchange::{Exchange, StreamId, UpstreamRequest};
+use crate::exchange::{self, Exchange, StreamId};
 use crate::host::{Host, StreamState};
 use crate::plugins::PluginId;
-use crate::request::Reply;
+use crate::request::Request;
 
+use super::client::Heads;
 use super::convert::{self, Body, Unsendable};
-use super::{MAX_BODY, lock};
+use super::head::Head;
+use super::{MAX_BODY, lock, upstream};
 
 /// Envoy's default `stream_idle_timeout`: how long a filter may hold a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -30,7 +31,6 @@ pub(super) struct Gateway {
     host: Arc<Mutex<Host>>,
     plugin: PluginId,
     upstream: Uri,
-    client: Client<HttpConnector, Body>,
 }
 
 /// Ends the stream of a client that went away.
@@ -40,36 +40,101 @@ struct OpenStream {
     taken: bool,
 }
 
+/// How a stream ended, as far as the gateway is concerned.
+enum Outcome {
+    Finished,
+    /// The upstream granted an upgrade: the response, and the connection to it.
+    Upgraded(exchange::Response, Upgraded),
+    /// The gateway answers in the filter's place.
+    Refused(StatusCode, &'static str),
+}
+
+/// A body on its way in.
+struct Arriving {
+    body: Incoming,
+    http2: bool,
+    length: usize,
+}
+
+enum Part {
+    Data(Bytes, bool),
+    Trailers(HttpHeaders),
+}
+
 impl Gateway {
     pub(super) fn new(host: Arc<Mutex<Host>>, plugin: PluginId, upstream: Uri) -> Self {
         Self {
             host,
             plugin,
             upstream,
-            client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
 
     /// An error breaks the connection off: that is what a client sees of a stream that is reset.
     pub(super) async fn serve(
         &self,
-        request: Request<Incoming>,
+        mut incoming: hyper::Request<Incoming>,
+        heads: &Heads,
         peer: SocketAddr,
     ) -> Result<Response<Body>, Unsendable> {
-        if matches!(request.version(), Version::HTTP_09 | Version::HTTP_10) {
-            return Ok(convert::plain(
+        let upgrade = hyper::upgrade::on(&mut incoming);
+        let (parts, body) = incoming.into_parts();
+        if parts.version == Version::HTTP_2 {
+            let request = convert::http2_request(&parts, peer);
+            return self.pass(request, body, upgrade).await;
+        }
+        match heads.next() {
+            Some(Head::Request(head)) if head.http10 => Ok(convert::plain(
                 StatusCode::UPGRADE_REQUIRED,
                 "Upgrade Required",
-            ));
+                false,
+            )),
+            Some(Head::Request(head)) => {
+                let request = convert::http1_request(&head, peer);
+                let response = self.pass(request, body, upgrade).await;
+                if head.is_upgrade() {
+                    let granted = |response: &Response<Body>| {
+                        response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    };
+                    heads.decide(response.as_ref().is_ok_and(granted));
+                }
+                response
+            }
+            Some(Head::Refused(status)) => Ok(convert::plain(
+                status,
+                status.canonical_reason().unwrap_or_default(),
+                false,
+            )),
+            // The library sees a request where none was found: what came before was not framed as it seemed.
+            None => Ok(convert::plain(
+                StatusCode::BAD_REQUEST,
+                "Bad Request",
+                false,
+            )),
         }
-        let (parts, body) = request.into_parts();
-        let Some((body, trailers)) = collect(body).await else {
-            return Ok(convert::plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "Payload Too Large",
-            ));
-        };
-        let request = convert::request(&parts, &body, trailers.as_ref(), peer);
+    }
+
+    /// Lets a request go its way.
+    async fn pass(
+        &self,
+        mut request: Request,
+        body: Incoming,
+        upgrade: OnUpgrade,
+    ) -> Result<Response<Body>, Unsendable> {
+        let http2 = request.http2;
+        if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
+            // The length was declared: there is no need to wait for the bytes.
+            let (status, text) = too_large();
+            return Ok(convert::plain(status, text, http2));
+        }
+        let arriving = (!body.is_end_stream()).then_some(Arriving {
+            body,
+            http2,
+            length: 0,
+        });
+        if arriving.is_some() {
+            request = request.unfinished();
+        }
         let plugin = self.plugin;
         let shared = Arc::clone(&self.host);
         // Made together with the stream, so that a client that leaves at this very moment leaves no stream behind.
@@ -80,53 +145,84 @@ impl Gateway {
         };
         let mut open = self.with_host(open).await?;
         let stream = open.stream;
-        self.drive(stream).await?;
+        match self.drive(stream, arriving).await? {
+            Outcome::Finished => {}
+            Outcome::Refused(status, text) => return Ok(convert::plain(status, text, http2)),
+            Outcome::Upgraded(granted, upstream) => {
+                tokio::spawn(tunnel(open, upgrade, upstream));
+                return convert::switching(&granted);
+            }
+        }
         open.taken = true;
         let exchange: Exchange = self.with_host(move |host| host.finish(stream)).await?;
-        Ok(convert::response(&exchange).unwrap_or_else(|unsendable| {
+        let sent = exchange
+            .response
+            .as_ref()
+            .filter(|response| response.complete)
+            .ok_or(Unsendable::NoResponse);
+        let response = sent.and_then(|sent| convert::response(sent, http2));
+        Ok(response.unwrap_or_else(|unsendable| {
             eprintln!("[error] {unsendable} ({})", exchange.details);
-            convert::plain(StatusCode::BAD_GATEWAY, "Bad Gateway")
+            convert::plain(StatusCode::BAD_GATEWAY, "Bad Gateway", http2)
         }))
     }
 
-    async fn drive(&self, stream: StreamId) -> Result<(), Unsendable> {
-        let started = Instant::now();
+    async fn drive(
+        &self,
+        stream: StreamId,
+        mut arriving: Option<Arriving>,
+    ) -> Result<Outcome, Unsendable> {
+        let mut last_event = Instant::now();
+        let mut upgraded = None;
         loop {
             match self.with_host(move |host| host.state(stream)).await? {
-                StreamState::Finished => return Ok(()),
+                StreamState::Finished => return Ok(Outcome::Finished),
                 StreamState::AwaitingUpstream(request) => {
-                    let reply = self.forward(&request).await;
+                    let (reply, connection) = upstream::forward(&request, &self.upstream).await;
+                    upgraded = connection;
                     self.with_host(move |host| host.upstream_replies(stream, reply))
                         .await?;
                 }
-                StreamState::Paused if started.elapsed() < IDLE_TIMEOUT => {
-                    tokio::time::sleep(HELD_INTERVAL).await;
+                StreamState::Upgraded(response) => {
+                    let connection = upgraded.ok_or(Unsendable::NoResponse)?;
+                    return Ok(Outcome::Upgraded(response, connection));
                 }
-                StreamState::Paused => self.with_host(move |host| host.disconnect(stream)).await?,
+                StreamState::Paused if last_event.elapsed() >= IDLE_TIMEOUT => {
+                    // Whose turn it was (Envoy `Http::Utility::maybeRequestTimeoutCode`).
+                    let status = match arriving {
+                        Some(_) => StatusCode::REQUEST_TIMEOUT,
+                        None => StatusCode::GATEWAY_TIMEOUT,
+                    };
+                    return Ok(Outcome::Refused(status, "stream timeout"));
+                }
+                StreamState::Paused => {
+                    let Some(body) = &mut arriving else {
+                        tokio::time::sleep(HELD_INTERVAL).await;
+                        continue;
+                    };
+                    let part = tokio::select! {
+                        part = body.next() => part,
+                        () = tokio::time::sleep(HELD_INTERVAL) => continue,
+                    };
+                    last_event = Instant::now();
+                    match part {
+                        Ok(Part::Data(bytes, end)) => {
+                            if end {
+                                arriving = None;
+                            }
+                            self.with_host(move |host| host.send_body(stream, bytes, end))
+                                .await?;
+                        }
+                        Ok(Part::Trailers(trailers)) => {
+                            arriving = None;
+                            let trailers = convert::trailers(&trailers);
+                            self.with_host(move |host| host.send_trailers(stream, trailers))
+                                .await?;
+                        }
+                        Err((status, text)) => return Ok(Outcome::Refused(status, text)),
+                    }
+                }
             }
-        }
-    }
-
-    async fn forward(&self, request: &UpstreamRequest) -> Reply {
-        let outgoing = match convert::upstream_request(request, &self.upstream) {
-            Ok(outgoing) => outgoing,
-            Err(unsendable) => {
-                eprintln!("[error] {unsendable}");
-                return Reply::reset();
-            }
-        };
-        let (head, body) = match self.client.request(outgoing).await {
-            Ok(response) => response.into_parts(),
-            Err(error) => {
-                eprintln!("[warning] the upstream did not answer: {error}");
-                return Reply::reset();
-            }
-        };
-        match collect(body).await {
-            Some((body, trailers)) => {
-                convert::reply(head.status, &head.headers, &body, trailers.as_ref())
-            }
-            None => Reply::new(502).body("the upstream's response is broken or too large"),
         }
     }
 
@@ -141,23 +237,48 @@ impl Gateway {
     }
 }
 
+impl Arriving {
+    /// The next part. HTTP/2 tells the end with the last bytes, HTTP/1 behind them.
+    async fn next(&mut self) -> Result<Part, (StatusCode, &'static str)> {
+        let Some(frame) = self.body.frame().await else {
+            return Ok(Part::Data(Bytes::new(), true));
+        };
+        let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "Bad Request"))?;
+        match frame.into_data() {
+            Ok(bytes) => {
+                self.length += bytes.len();
+                if self.length > MAX_BODY {
+                    return Err(too_large());
+                }
+                let end = self.http2 && self.body.is_end_stream();
+                Ok(Part::Data(bytes, end))
+            }
+            Err(frame) => Ok(Part::Trailers(frame.into_trailers().unwrap_or_default())),
+        }
+    }
+}
+
 impl Drop for OpenStream {
     fn drop(&mut self) {
         if !self.taken {
             let mut host = lock(&self.host);
+            host.end_upgrade(self.stream);
             host.disconnect(self.stream);
             host.finish(self.stream);
         }
     }
 }
 
-/// The whole body and its trailers; nothing if it is too large or breaks off.
-async fn collect(body: Incoming) -> Option<(Bytes, Option<HttpHeaders>)> {
-    if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
-        // The length was declared: there is no need to wait for the bytes.
-        return None;
+/// Copies bytes between client and upstream until both have ended. The stream ends with this.
+async fn tunnel(open: OpenStream, client: OnUpgrade, upstream: Upgraded) {
+    if let Ok(client) = client.await {
+        let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+        // How such a connection ends is between the two.
+        let _ended = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
     }
-    let collected = Limited::new(body, MAX_BODY).collect().await.ok()?;
-    let trailers = collected.trailers().cloned();
-    Some((collected.to_bytes(), trailers))
+    drop(open);
+}
+
+fn too_large() -> (StatusCode, &'static str) {
+    (StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
 }

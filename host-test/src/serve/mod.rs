@@ -1,13 +1,28 @@
 //! The host behind a real HTTP front, so that `curl` works.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge come in; requests that the filter lets through go to one upstream over HTTP/1.1.
-//! Clocks and randomness are the machine's. Bodies are held as a whole, at most [`MAX_BODY`] bytes each way; upgrades are
-//! refused with 403. What the HTTP library hides cannot be seen by the filter: a fragment in the target (Envoy answers 400),
-//! and the order of headers with different names is kept only as far as the library keeps it.
+//! HTTP/1.1 and HTTP/2 with prior knowledge come in; requests that the filter lets through go to one upstream over HTTP/1.1,
+//! each on a connection of its own. Clocks and randomness are the machine's.
+//!
+//! Over HTTP/1.1 the front and the filter judge the bytes that the client sent, in their order. The body goes to the filter as
+//! it arrives.
+//!
+//! Where it is not Envoy:
+//!
+//! - The upstream gets a request only when it is whole, and the client a response. Bodies have at most [`MAX_BODY`] bytes each
+//!   way.
+//! - What is sent on an upgraded connection does not go through the filter's body callbacks.
+//! - Trailers of a response over HTTP/1.1 come with a `trailer` header that names them, and those that RFC 9110 forbids are
+//!   dropped.
+//! - Over HTTP/2 the library judges the request first: it drops a fragment, and resets a stream whose target or headers are no
+//!   HTTP to it (such as `<` in a path).
 
+mod chunks;
+mod client;
 mod convert;
 mod gateway;
+mod head;
 mod reload;
+mod upstream;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -29,6 +44,7 @@ use crate::module::{LoadError, Module};
 use crate::plugins::ConfigRefused;
 use crate::status::LogLevel;
 
+use client::{ClientStream, Heads};
 use gateway::Gateway;
 
 /// The largest body of a request or a response, in bytes. A larger request gets a 413, a larger response a 502.
@@ -68,6 +84,8 @@ pub struct Options {
     pub allow_on_headers_stop_iteration: bool,
     /// Whether trailers of HTTP/1.1 pass.
     pub trailers: bool,
+    /// The upgrades that are let in; see [`crate::HostBuilder::upgrade_types`].
+    pub upgrade: Vec<String>,
     /// Guest log lines below this are dropped.
     pub log_level: LogLevel,
     /// Whether every crossing of the boundary goes to standard error.
@@ -173,7 +191,7 @@ fn build_host(options: &Options) -> Result<Host, ServeError> {
         .trailers(options.trailers)
         .log_level(options.log_level)
         .trace(options.trace)
-        .upgrade_types(Vec::<String>::new())
+        .upgrade_types(&options.upgrade)
         .real_clock()
         .real_entropy()
         .manual_upstream()
@@ -233,11 +251,13 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, signals: Signals) 
             _ = interrupt.recv() => break,
         };
         let gateway = Arc::clone(&gateway);
+        let heads = Heads::default();
+        let stream = ClientStream::new(stream, heads.clone());
         let service = service_fn(move |request| {
-            let gateway = Arc::clone(&gateway);
-            async move { gateway.serve(request, peer).await }
+            let (gateway, heads) = (Arc::clone(&gateway), heads.clone());
+            async move { gateway.serve(request, &heads, peer).await }
         });
-        let connection = server.serve_connection(TokioIo::new(stream), service);
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let connection = connections.watch(connection.into_owned());
         tokio::spawn(async move {
             // A client that breaks off or talks nonsense is its own affair, and the library has told it.

@@ -33,14 +33,18 @@ impl Stream {
 
     pub(super) fn send_response_headers(&mut self, around: &mut Surroundings<'_>) {
         // Envoy does not read on after an early answer, so the connection cannot be used again.
-        let closes = !self.http2 && !self.request.ended;
+        let unread = !self.http2 && !self.request.ended;
+        let upgrades = self.upgrades;
         let wall_clock = around.wall_clock;
         let headers = &mut self.message(Direction::Response, around).headers;
-        front::send(headers, wall_clock, closes);
+        let switches = upgrades && headers.get(":status") == Some(b"101");
+        let closes = unread && !switches;
+        front::send(headers, wall_clock, closes, upgrades);
         let (status, headers) = front::to_client(headers);
         self.client = Some(Response {
             status,
             headers,
+            closes,
             ..Response::default()
         });
     }

@@ -189,7 +189,7 @@ impl Stream {
                     upstream.trailers = trailers;
                     upstream.complete = ended;
                 }
-                if ended {
+                if ended || self.upgrades {
                     self.phase = Phase::Upstream;
                 }
             }

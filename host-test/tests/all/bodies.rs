@@ -1,5 +1,7 @@
 //! Bodies, trailers and pauses.
 
+use std::time::Duration;
+
 use postern_host::{AnsweredBy, Reply, Request, StreamState};
 
 use crate::guests::{builder, messages, started};
@@ -113,6 +115,83 @@ fn trailers_of_http1_pass_only_if_they_are_enabled() {
             .len(),
         1
     );
+}
+
+#[test]
+fn a_body_that_comes_later_reaches_a_filter_that_waits_for_it() {
+    let builder = builder(&pauses_at_headers(RESPOND)).allow_on_headers_stop_iteration(true);
+    let (mut host, plugin) = started(builder);
+    let stream = host.open(plugin, Request::post("/").chunk("a").unfinished());
+    host.send_body(stream, "bc", false);
+    assert_eq!(host.state(stream), StreamState::Paused);
+    host.send_body(stream, "", true);
+    assert_eq!(host.finish(stream).body_text(), "done");
+    assert_eq!(messages(&mut host), ["01", "00", "03", "00", "03", "01"]);
+}
+
+#[test]
+fn without_the_flag_the_body_waits_behind_the_headers() {
+    let (mut host, plugin) = started(builder(&pauses_at_headers(RESPOND)));
+    let stream = host.open(plugin, Request::post("/").unfinished());
+    host.send_body(stream, "abc", false);
+    host.send_body(stream, "", true);
+    assert_eq!(host.state(stream), StreamState::Paused);
+    assert_eq!(messages(&mut host), Vec::<String>::new());
+    host.disconnect(stream);
+}
+
+/// Holds every request, and answers the last one from its second tick on.
+const OVERDUE: &str = r#"
+    (data (i32.const 1000) "late")
+    (global $held (mut i32) (i32.const 0))
+    (global $ticks (mut i32) (i32.const 0))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+      (drop (call $tick_every (i32.const 1000))) (i32.const 1))
+    (func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
+      (global.set $held (local.get $id)) (i32.const 1))
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_tick") (param i32)
+      (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+      (if (i32.ge_u (global.get $ticks) (i32.const 2)) (then
+        (drop (call $act_as (global.get $held)))
+        (drop (call $respond (i32.const 408) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 4)
+          (i32.const 0) (i32.const 0) (i32.const -1))))))"#;
+
+#[test]
+fn a_tick_answers_a_stream_that_is_held_with_its_body_under_way() {
+    for flag in [false, true] {
+        let builder = builder(OVERDUE).allow_on_headers_stop_iteration(flag);
+        let (mut host, plugin) = started(builder);
+        let stream = host.open(plugin, Request::post("/").chunk("a").unfinished());
+        host.advance(Duration::from_millis(1_999));
+        assert_eq!(host.state(stream), StreamState::Paused);
+        host.advance(Duration::from_millis(1));
+        assert_eq!(host.state(stream), StreamState::Finished);
+        host.send_body(stream, "too late", true);
+        let exchange = host.finish(stream);
+        assert_eq!(
+            (exchange.status(), exchange.body_text().as_str()),
+            (408, "late")
+        );
+        assert_eq!(exchange.answered_by, AnsweredBy::Filter);
+        assert!(exchange.upstream.is_none());
+    }
+}
+
+#[test]
+fn trailers_that_come_later_pass_only_if_they_are_enabled() {
+    for enabled in [false, true] {
+        let (mut host, plugin) = started(builder("").trailers(enabled));
+        let stream = host.open(plugin, Request::post("/").unfinished());
+        host.send_body(stream, "abc", false);
+        host.send_trailers(stream, [("x-t", "1")].into_iter().collect());
+        let upstream = host.finish(stream).upstream.expect("arrived");
+        assert_eq!(
+            (upstream.complete, upstream.body.as_slice()),
+            (true, b"abc".as_slice())
+        );
+        assert_eq!(upstream.trailers.len(), usize::from(enabled));
+    }
 }
 
 #[test]

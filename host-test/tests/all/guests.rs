@@ -57,7 +57,12 @@ const FRAME: &str = r#"
 
 /// A guest with this body in the frame: data from address 1,000 on, and the callbacks that the test is about.
 pub(crate) fn module(body: &str) -> Module {
-    Module::compile(format!("(module {FRAME} {body})")).expect("the guest compiles")
+    Module::compile(text(body)).expect("the guest compiles")
+}
+
+/// The text of that guest.
+pub(crate) fn text(body: &str) -> String {
+    format!("(module {FRAME} {body})")
 }
 
 /// A host for this guest, not yet built.

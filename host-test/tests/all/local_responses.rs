@@ -89,3 +89,11 @@ fn an_answer_after_the_headers_have_left_cuts_the_response_off() {
     assert_eq!(response.body, b"");
     assert_eq!(exchange.answered_by, AnsweredBy::Nobody);
 }
+
+#[test]
+fn the_answer_to_head_has_the_length_and_not_the_body() {
+    let (mut host, plugin) = started(builder(DENIES));
+    let exchange = host.request(plugin, Request::new("HEAD", "/"));
+    assert_eq!((exchange.status(), exchange.body()), (403, b"".as_slice()));
+    assert_eq!(exchange.header_text("content-length").as_deref(), Some("8"));
+}

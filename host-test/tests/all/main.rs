@@ -12,5 +12,8 @@ mod limits;
 mod loading;
 mod local_responses;
 mod serve;
+mod served;
 mod shared;
+mod upgrades;
 mod wasi;
+mod wire;

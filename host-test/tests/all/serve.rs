@@ -1,9 +1,9 @@
 //! The command over real sockets.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use hyper::Version;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+
+use crate::served::Served;
 
 /// Answers every request itself: with the first byte of the configuration at `/config`; others go to the upstream with
 /// that byte in `x-config`. A configuration that begins with `!` is refused.
@@ -48,83 +50,8 @@ const GUEST: &str = r#"(module
     (drop (call $add (i32.const 0) (i32.const 1010) (i32.const 8) (local.get $config) (i32.const 1)))
     (i32.const 0)))"#;
 
-/// A running command, stopped at the end.
-struct Served {
-    child: Child,
-    lines: Receiver<String>,
-    address: String,
-}
-
-impl Served {
-    fn start(directory: &Path, upstream: &str) -> Self {
-        std::fs::write(directory.join("guest.wat"), GUEST).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_postern-host"))
-            .args([
-                "serve",
-                "--wasm",
-                "guest.wat",
-                "--config",
-                "config",
-                "--ready-file",
-                "ready",
-            ])
-            .args(["--upstream", upstream])
-            .current_dir(directory)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let mut served = Self {
-            child,
-            lines,
-            address: String::new(),
-        };
-        let line = served.next_line();
-        served.address = line
-            .strip_prefix("listening on http://")
-            .expect("the address")
-            .to_owned();
-        served
-    }
-
-    fn next_line(&self) -> String {
-        self.lines
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the command says something")
-    }
-
-    /// Sends raw bytes on a connection of their own and reads until it closes.
-    fn send(&self, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("connected");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("a time limit");
-        stream.write_all(request).expect("sent");
-        let mut response = Vec::new();
-        stream.read_to_end(&mut response).expect("received");
-        String::from_utf8_lossy(&response).into_owned()
-    }
-
-    fn get(&self, path: &str) -> String {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").as_bytes())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _killed = self.child.kill();
-        let _ended = self.child.wait();
-    }
+fn started(directory: &Path, upstream: &str) -> Served {
+    Served::start(directory, GUEST, upstream, &[])
 }
 
 /// An upstream that answers each connection once and passes on what it received.
@@ -156,9 +83,9 @@ fn a_request_goes_through_the_filter_to_the_upstream_and_back() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "a").expect("written");
     let (url, received) = upstream();
-    let served = Served::start(directory.path(), &url);
+    let served = started(directory.path(), &url);
     let ready = std::fs::read_to_string(directory.path().join("ready")).expect("written");
-    assert_eq!(ready.trim(), format!("http://{}", served.address));
+    assert_eq!(ready.trim(), format!("http://{}", served.address()));
 
     let response = served
         .send(b"GET /p?q HTTP/1.1\r\nHost: api.test\r\nX-Bin: a\xffb\r\nConnection: close\r\n\r\n");
@@ -184,8 +111,8 @@ fn a_request_goes_through_the_filter_to_the_upstream_and_back() {
 fn http2_with_prior_knowledge_is_served_as_well() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "a").expect("written");
-    let served = Served::start(directory.path(), "http://127.0.0.1:1");
-    let url = format!("http://{}/config", served.address)
+    let served = started(directory.path(), "http://127.0.0.1:1");
+    let url = format!("http://{}/config", served.address())
         .parse()
         .expect("a URL");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -210,7 +137,7 @@ fn a_changed_configuration_is_taken_and_a_bad_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let config = directory.path().join("config");
     std::fs::write(&config, "a").expect("written");
-    let served = Served::start(directory.path(), "http://127.0.0.1:1");
+    let served = started(directory.path(), "http://127.0.0.1:1");
     assert!(served.get("/config").ends_with("\r\n\r\na"));
     std::fs::write(&config, "b").expect("written");
     assert_eq!(served.next_line(), "configuration accepted");
@@ -232,7 +159,7 @@ fn an_upstream_that_is_not_there_is_a_503() {
         .expect("bound")
         .local_addr()
         .expect("an address");
-    let served = Served::start(directory.path(), &format!("http://{free}"));
+    let served = started(directory.path(), &format!("http://{free}"));
     assert!(served.get("/").starts_with("HTTP/1.1 503 "));
 }
 
@@ -240,7 +167,7 @@ fn an_upstream_that_is_not_there_is_a_503() {
 fn a_body_over_the_bound_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "a").expect("written");
-    let served = Served::start(directory.path(), "http://127.0.0.1:1");
+    let served = started(directory.path(), "http://127.0.0.1:1");
     let length = postern_host::serve::MAX_BODY + 1;
     let head = format!(
         "POST /config HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
@@ -276,11 +203,11 @@ fn a_refused_configuration_at_the_start_ends_the_command() {
 fn it_stops_when_it_is_told_to() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "a").expect("written");
-    let mut served = Served::start(directory.path(), "http://127.0.0.1:1");
+    let mut served = started(directory.path(), "http://127.0.0.1:1");
     let told = Command::new("kill")
-        .arg(served.child.id().to_string())
+        .arg(served.id().to_string())
         .status()
         .expect("kill runs");
     assert!(told.success());
-    assert_eq!(served.child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(served.wait().code(), Some(0));
 }

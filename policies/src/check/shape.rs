@@ -100,7 +100,7 @@ impl Faults<'_> {
                     faults.record::<PublicRoute>(path, value, &json!({ "http": [], "path": "/" }));
                 }),
                 "services" => self.list(name, value, Self::service),
-                "bypass" => self.one::<Option<Bypass>>(name, value),
+                "bypass" => self.one::<Bypass>(name, value),
                 // Serde's own sentence lists the members that there are.
                 _ => self.one::<Document>("", &json!({ "format": 1, name: value })),
             }

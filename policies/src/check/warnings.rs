@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use postern_core::policy::document::{Audience, AudienceMode, Document, Expiry, Key};
+use postern_core::policy::document::{Accept, Audience, AudienceMode, Document, Expiry, Key};
 use postern_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -45,6 +45,9 @@ codes! {
     LowercaseMethod = "lowercase-method", "An HTTP method in lower case.";
     UnusedRole = "unused-role", "A role that nobody has.";
     UnservedHost = "unserved-host", "A host that the gateway does not answer for.";
+    AcceptsApiTokens = "accepts-api-tokens", "A service that takes API tokens on calls.";
+    ShadowMode = "shadow-mode", "A gateway that does not enforce.";
+    FormExchange = "form-exchange", "An exchange that needs a setting of the host.";
 }
 
 impl fmt::Display for Code {
@@ -63,7 +66,7 @@ impl From<Code> for &'static str {
 pub(super) fn of(
     part: &Part<'_>,
     policy: &Document,
-    gateway: Option<&Map<String, Value>>,
+    gateway: Option<(&Part<'_>, &Map<String, Value>)>,
     at: Timestamp,
 ) -> Vec<Finding> {
     let mut warnings = Warnings {
@@ -75,11 +78,19 @@ pub(super) fn of(
     warnings.tokens(policy, at);
     warnings.services(policy);
     warnings.public(policy);
-    if let Some(hosts) = gateway.and_then(|gateway| gateway.get("hosts")) {
+    let Some((part, gateway)) = gateway else {
+        return warnings.found;
+    };
+    if let Some(hosts) = gateway.get("hosts") {
         let hosts = hosts.as_array().into_iter().flatten();
         warnings.hosts(policy, &hosts.filter_map(Value::as_str).collect());
     }
-    warnings.found
+    let mut of_gateway = Warnings {
+        part,
+        found: warnings.found,
+    };
+    of_gateway.gateway(gateway, at);
+    of_gateway.found
 }
 
 struct Warnings<'p> {
@@ -171,6 +182,12 @@ impl Warnings<'_> {
         for (at, service) in policy.services.iter().enumerate() {
             let parent = format!("services[{at}]");
             self.path(&format!("{parent}.base_path"), &service.base_path, false);
+            if service.accept.contains(&Accept::Api) {
+                let sentence = "takes API tokens on calls: a long-lived secret travels with each \
+                                of them, not with an exchange alone";
+                let path = format!("{parent}.accept");
+                self.add(Code::AcceptsApiTokens, &path, sentence);
+            }
             self.audience(&format!("{parent}.audience"), &service.audience);
             for (at, method) in service.methods.iter().enumerate() {
                 let parent = format!("{parent}.methods[{at}]");
@@ -194,6 +211,35 @@ impl Warnings<'_> {
             self.add(Code::PublicRoute, &parent, sentence);
             self.http(&parent, &route.http);
             self.path(&format!("{parent}.path"), &route.path, false);
+        }
+    }
+
+    /// What the configuration says, without its policy.
+    fn gateway(&mut self, gateway: &Map<String, Value>, at: Timestamp) {
+        let text = |name: &str| gateway.get(name).and_then(Value::as_str);
+        if text("mode") == Some("shadow")
+            && let Some(until) = text("shadow_until").and_then(|text| Timestamp::parse(text).ok())
+        {
+            let sentence = if at < until {
+                format!(
+                    "until {until} this gateway refuses nothing: every request goes on, and \
+                     decisions are only counted"
+                )
+            } else {
+                format!(
+                    "shadow mode is over since {until}, and this gateway enforces; remove mode \
+                     and shadow_until"
+                )
+            };
+            self.add(Code::ShadowMode, "mode", sentence);
+        }
+        let form = gateway
+            .get("exchange")
+            .and_then(|exchange| exchange.get("form"));
+        if form == Some(&Value::Bool(true)) {
+            let sentence = "in Envoy this needs \"allow_on_headers_stop_iteration\": true in the \
+                            filter's PluginConfig; without it every form is answered 408";
+            self.add(Code::FormExchange, "exchange.form", sentence);
         }
     }
 

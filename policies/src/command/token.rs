@@ -6,8 +6,7 @@ use clap::{Args, Subcommand};
 use postern::clock::now;
 use postern::entropy::Entropy;
 use postern_core::access_token::first_segment;
-use postern_core::api_token::{self, ApiToken, CREDENTIAL_MAX, PREFIX, TokenHash};
-use postern_core::credential::Credential;
+use postern_core::api_token::{self, ApiToken, CREDENTIAL_MAX, PREFIX, TokenHash, VetFault};
 use postern_core::id::{is_id, number_to_text};
 use postern_core::policy::document::{Expiry, Token};
 use postern_core::random::Random as _;
@@ -159,32 +158,10 @@ fn hash(out: &mut dyn Write) -> Result<Verdict, Failure> {
 
 /// The hash, or why no caller could be let in by it.
 fn inspect(token: &[u8]) -> Result<TokenHash, String> {
-    if token.is_empty() {
-        return Err("there is nothing on standard input".to_owned());
-    }
-    // Before the gate's rules, since a line of two words is the likelier mistake than a short token.
-    let header = Zeroizing::new([b"Bearer ", token].concat());
-    match Credential::read([header.as_slice()].into_iter()) {
-        Ok(Credential::Bearer(read)) if read == token => {}
-        Err(postern_core::credential::CredentialFault::TooLong) => {
-            return Err(format!(
-                "it is longer than a gateway takes, {} bytes",
-                CREDENTIAL_MAX - b"Bearer ".len()
-            ));
-        }
-        _ => {
-            return Err(
-                "it has a character that no token in an Authorization header can have, such as a space, \
-                 a quote or a line end inside it"
-                    .to_owned(),
-            );
-        }
-    }
-    let hash = api_token::inspect(token).map_err(|fault| format!("it {fault}"))?;
-    if hash.is_well_known() {
-        return Err("everybody knows this token; no policy takes its hash".to_owned());
-    }
-    Ok(hash)
+    api_token::vet(token).map_err(|fault| match fault {
+        VetFault::Empty => "there is nothing on standard input".to_owned(),
+        fault => fault.to_string(),
+    })
 }
 
 /// Whether a credential is a JWT whose header says that it is an access token (RFC 9068, section 2.1).

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use postern_core::canonical::{CanonicalPath, Host};
+use postern_core::config::OwnPath;
 use postern_core::policy::document::{AudienceMode, Document, Service};
 use postern_core::reason::Reason;
 use postern_core::routes::Miss;
@@ -44,13 +45,23 @@ impl Context<'_> {
                 "Add the host to the configuration's \"hosts\", which are {}, and to those of a service.",
                 shown(self.prepared.gate().config().hosts.iter())
             )),
-            Reason::NoCredential | Reason::OtherScheme => one(format!(
-                "Exchange an API token at POST {exchange_path}, and send the access token in \
-                 \"Authorization: Bearer …\"."
-            )),
+            _ if self.explanation.own_path == Some(OwnPath::OAuth.member()) => self.oauth(reason),
+            Reason::NoCredential | Reason::OtherScheme => {
+                let mut advice = vec![format!(
+                    "Exchange an API token at POST {exchange_path}, and send the access token in \
+                     \"Authorization: Bearer …\"."
+                )];
+                advice.extend(self.preflight());
+                advice
+            }
             Reason::ApiTokenAtMethod => one(format!(
-                "Exchange the API token at POST {exchange_path} first; methods take access tokens only."
+                "Exchange the API token at POST {exchange_path} first; methods take access tokens \
+                 only, unless their service's \"accept\" lists \"api\"."
             )),
+            Reason::AccessTokenNotAccepted => one(
+                "Send the API token itself, or add \"access\" to the service's \"accept\"."
+                    .to_owned(),
+            ),
             Reason::AccessTokenAtExchange => {
                 one("Send the API token to the exchange, not an access token.".to_owned())
             }
@@ -81,6 +92,7 @@ impl Context<'_> {
                 .filter_map(|view| self.admit(view))
                 .collect(),
             Reason::ExchangeMethod => one("Use POST.".to_owned()),
+            Reason::MetadataMethod => one("Use GET or HEAD.".to_owned()),
             Reason::ExchangeQuery => one("Leave out what follows \"?\".".to_owned()),
             Reason::NoKey => self.no_key(),
             _ if reason
@@ -99,6 +111,38 @@ impl Context<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What is no call but a request for a token, in OAuth's terms. No caller that can be tried here sends one.
+    fn oauth(&self, reason: Reason) -> Vec<String> {
+        let advice = match reason {
+            Reason::ExchangeMethod => "Use POST.",
+            Reason::ExchangeQuery => "Leave out what follows \"?\".",
+            Reason::FormMalformed => {
+                "Send a form; it holds the API token, so none can be tried here."
+            }
+            _ if self.prepared.gate().config().form => {
+                "Send the API token's id and the API token in \"Authorization: Basic …\", or a form."
+            }
+            _ => "Send the API token's id and the API token in \"Authorization: Basic …\".",
+        };
+        vec![advice.to_owned()]
+    }
+
+    /// For a CORS preflight: where it could be let through.
+    fn preflight(&self) -> Option<String> {
+        let request = &self.explanation.request;
+        let has = |name: &str| {
+            let mut headers = request.headers.iter();
+            headers.any(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
+        };
+        if request.method != "OPTIONS" || !has("origin") || !has("access-control-request-method") {
+            return None;
+        }
+        let at = super::preflight(self.prepared, request)?;
+        Some(format!(
+            "Set services[{at}].preflight to \"pass\" if its upstream answers CORS preflights."
+        ))
     }
 
     fn person_inactive(&self) -> Vec<String> {

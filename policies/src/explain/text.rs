@@ -16,6 +16,9 @@ impl Display for Explanation {
             Decision::Answered => "answered",
             Decision::Refused => "refused",
         };
+        if self.shadow.is_some() {
+            f.write_str("would be ")?;
+        }
         f.write_str(decision)?;
         if self.reason != decision {
             write!(f, ": {}", self.reason)?;
@@ -25,6 +28,7 @@ impl Display for Explanation {
             None => writeln!(f)?,
         }
         writeln!(f, "  {}\n", self.sentence)?;
+        self.shadow(f)?;
 
         let request = &self.request;
         line(
@@ -37,8 +41,14 @@ impl Display for Explanation {
         )?;
         line(f, "at", self.at)?;
         self.caller(f)?;
+        if let Some(member) = &self.own_path {
+            line(f, "own path", format_args!("{member} of the configuration"))?;
+        }
         if let Some(route) = &self.public {
             line(f, "public", route)?;
+        }
+        if let Some(preflight) = &self.preflight {
+            line(f, "preflight", format_args!("{preflight}: pass"))?;
         }
         if let Some(method) = &self.method {
             line(
@@ -69,6 +79,27 @@ impl Display for Explanation {
 }
 
 impl Explanation {
+    fn shadow(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(shadow) = &self.shadow else {
+            return Ok(());
+        };
+        let until = shadow.until;
+        line(
+            f,
+            "shadow",
+            format_args!("until {until} the request goes on as it came, and this is only counted"),
+        )?;
+        if !shadow.removed.is_empty() {
+            let removed = shadow.removed.join(", ");
+            line(
+                f,
+                "",
+                format_args!("the upstream does not get the caller's {removed}"),
+            )?;
+        }
+        line(f, "", "what follows is what would be\n")
+    }
+
     fn caller(&self, f: &mut Formatter<'_>) -> fmt::Result {
         line(f, "caller", &self.caller.credential)?;
         if let Some(person) = &self.caller.person {
@@ -104,12 +135,24 @@ impl Explanation {
             line(f, name, format_args!("gets {header}: {value}"))?;
             name = "";
         }
+        if let Some(service) = &upstream.service_token {
+            let gets = "gets a service token";
+            line(
+                f,
+                name,
+                format_args!("{gets} for {service} in the place of the caller's authorization"),
+            )?;
+            name = "";
+        }
         if !upstream.removed.is_empty() {
             let removed = upstream.removed.join(", ");
             line(f, name, format_args!("does not get the caller's {removed}"))?;
             name = "";
         }
-        if upstream.set.is_empty() && upstream.removed.is_empty() {
+        if upstream.set.is_empty()
+            && upstream.removed.is_empty()
+            && upstream.service_token.is_none()
+        {
             line(f, name, "gets the request as it is")?;
         }
         Ok(())

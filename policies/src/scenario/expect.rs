@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What becomes of a request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -11,7 +13,7 @@ pub struct Expect {
     /// The status that the caller gets. An upstream that is reached answers 200.
     pub status: u16,
     /// The reason's word. Absent: any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     pub reason: Option<String>,
     /// What reaches the upstream; `null` if nothing does.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -25,6 +27,10 @@ pub struct ExpectedUpstream {
     /// Headers that it gets, once and with exactly this value.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
+    /// The service whose token it gets in `Authorization`, once. Who verifies a token has the gateway's key set; here it
+    /// is only told from the caller's credential.
+    #[serde(default, deserialize_with = "present")]
+    pub service_token: Option<String>,
     /// Names of headers that it does not get.
     #[serde(default)]
     pub removed: Vec<String>,
@@ -39,6 +45,13 @@ pub struct Observed {
     pub reason: Option<String>,
     /// The headers with which the request reached the upstream, if it did.
     pub upstream: Option<Vec<(String, String)>>,
+}
+
+/// Reads a member that may be absent: `null` is no absence.
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Expect {
@@ -84,6 +97,8 @@ impl ExpectedUpstream {
             let told = match got.as_slice() {
                 [one] if one == expected => return None,
                 [] => "it did not get it".to_owned(),
+                // The value may be a credential, so it is not repeated.
+                _ if name.eq_ignore_ascii_case("authorization") => "it got another".to_owned(),
                 several => format!("it got {several:?}"),
             };
             Some(format!(
@@ -96,8 +111,41 @@ impl ExpectedUpstream {
             // The value may be a credential, so it is not repeated.
             .filter(|name| !values(name).is_empty())
             .map(|name| format!("upstream header {name}: expected to be removed, but it got it"));
-        set.chain(removed).collect()
+        let service_token = self.service_token.as_deref().and_then(|service| {
+            let told = match values("authorization").as_slice() {
+                [] => "it got no Authorization",
+                [one] if is_token_for(one, service) => return None,
+                [_] => "it got something else",
+                _ => "it got several",
+            };
+            Some(format!(
+                "upstream: expected a service token for {service} in Authorization, but {told}"
+            ))
+        });
+        set.chain(removed).chain(service_token).collect()
     }
+}
+
+/// Whether an `Authorization` header holds a service token for a service.
+fn is_token_for(authorization: &str, service: &str) -> bool {
+    let Some(token) = authorization.strip_prefix("Bearer ") else {
+        return false;
+    };
+    let parts: Vec<_> = token.split('.').collect();
+    let [header, claims, signature] = parts.as_slice() else {
+        return false;
+    };
+    let member = |part: &str, name: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        value.get(name)?.as_str().map(str::to_owned)
+    };
+    let audience = member(claims, "aud").unwrap_or_default();
+    member(header, "typ").as_deref() == Some("postern-service+jwt")
+        && audience
+            .rsplit_once('/')
+            .is_some_and(|(_, name)| name == service)
+        && !signature.is_empty()
 }
 
 #[cfg(test)]
@@ -171,6 +219,54 @@ mod tests {
                 "upstream header b: expected \"2\", but it got [\"2\", \"3\"]",
                 "upstream header authorization: expected to be removed, but it got it",
             ]
+        );
+    }
+
+    fn bearer(typ: &str, aud: &str) -> String {
+        let encode = |json: String| URL_SAFE_NO_PAD.encode(json);
+        let header = encode(format!(r#"{{"typ": "{typ}"}}"#));
+        format!(
+            "Bearer {header}.{}.c2ln",
+            encode(format!(r#"{{"aud": "{aud}"}}"#))
+        )
+    }
+
+    #[test]
+    fn a_service_token_is_told_from_everything_else_and_not_repeated() {
+        let expected = expect(r#"{"status": 200, "upstream": {"service_token": "orders"}}"#);
+        let good = bearer("postern-service+jwt", "shop/orders");
+        let reached_with =
+            |value: &str| expected.differences(&reached(&[("authorization", value)]));
+        assert_eq!(reached_with(&good), [""; 0]);
+        for other in [
+            bearer("at+jwt", "shop/orders"),
+            bearer("postern-service+jwt", "shop/invoices"),
+            bearer("postern-service+jwt", "orders"),
+            good.replace("Bearer ", "Basic "),
+            good.replace(".c2ln", "."),
+            good.replace(".c2ln", ""),
+            "Bearer junk".to_owned(),
+        ] {
+            assert_eq!(
+                reached_with(&other),
+                [
+                    "upstream: expected a service token for orders in Authorization, but it got something else"
+                ],
+                "{other}"
+            );
+        }
+        let twice = reached(&[("authorization", &good), ("Authorization", &good)]);
+        assert!(expected.differences(&twice)[0].ends_with("but it got several"));
+        assert!(expected.differences(&reached(&[]))[0].ends_with("but it got no Authorization"));
+    }
+
+    #[test]
+    fn an_authorization_that_is_another_is_not_repeated() {
+        let expected =
+            expect(r#"{"status": 200, "upstream": {"set": {"authorization": "Basic YTpi"}}}"#);
+        assert_eq!(
+            expected.differences(&reached(&[("authorization", "Bearer secret")])),
+            ["upstream header authorization: expected \"Basic YTpi\", but it got another"]
         );
     }
 

@@ -7,6 +7,7 @@ use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
 use serde::Deserialize;
 
+use super::expect::present;
 use super::{Case, Expect, Scenario, ScenarioError};
 use crate::check::{Loaded, Subject};
 use crate::prepared::{Caller, gateway_for};
@@ -18,7 +19,9 @@ use crate::source::Source;
 #[serde(deny_unknown_fields)]
 struct Written {
     policy: PathBuf,
+    #[serde(default, deserialize_with = "present")]
     gateway: Option<PathBuf>,
+    #[serde(default, deserialize_with = "present")]
     at: Option<Timestamp>,
     cases: Vec<WrittenCase>,
 }
@@ -94,6 +97,13 @@ pub(super) fn load(file: &Path) -> Result<Scenario, ScenarioError> {
         {
             let sentence = format!("there is no reason {word:?}");
             return Err(fault(".expect.reason", sentence));
+        }
+        if let Some(upstream) = &case.expect.upstream
+            && let Some(name) = &upstream.service_token
+            && !policy.services.iter().any(|service| service.name == *name)
+        {
+            let sentence = format!("there is no service {name:?} in the policy");
+            return Err(fault(".expect.upstream.service_token", sentence));
         }
         let request = Request::new(&case.request.method, &case.request.url, None)
             .map_err(|error| fault(".request.url", error.to_string()))?;

@@ -155,7 +155,7 @@ fn a_whole_configuration_is_recognised_and_checked_without_its_root_keys() {
 #[test]
 fn every_member_of_a_configuration_that_is_wrong_is_told() {
     let config = r#"{"gateway_id": 1, "hosts": "a", "issuer": "https://a b", "token_audience": "x",
-        "exchange": {"ttl": 5}, "mode": "shadow", "colour": "red", "policy": {"sync": {}}}"#;
+        "exchange": {"ttl": 5}, "mode": "off", "ready_path": null, "colour": "red", "policy": {"sync": {}}}"#;
     let folder = Folder::with(&[("config.json", config)]);
     let run = postern(&["policy", "check", &folder.path("config.json")]);
     assert_eq!(run.code, 1);
@@ -164,7 +164,8 @@ fn every_member_of_a_configuration_that_is_wrong_is_told() {
         "hosts: invalid type",
         "issuer: use 1 to 256",
         "exchange.ttl: invalid type",
-        "mode: unknown variant `shadow`",
+        "mode: unknown variant `off`",
+        "ready_path: invalid type: null",
         "colour: unknown field `colour`",
         "policy.sync: unknown field `sync`",
         "missing field `root_key_env`",
@@ -317,6 +318,15 @@ fn warnings() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("unused-role", with("roles", json!(["r"])), "roles[0]"),
         (
+            "accepts-api-tokens",
+            with("services", {
+                let mut services = service("/", "GET", "restricted");
+                services[0]["accept"] = json!(["access", "api"]);
+                services
+            }),
+            "services[0].accept",
+        ),
+        (
             "unserved-host",
             with(
                 "public",
@@ -377,8 +387,86 @@ fn every_kind_of_warning_is_told_at_its_place_and_can_be_allowed() {
 #[test]
 fn there_is_a_case_for_every_kind_of_warning() {
     for code in Code::ALL {
-        let has = warnings().iter().any(|(kind, ..)| *kind == code.as_str());
-        assert!(has, "{code}");
+        let of_policy = warnings().into_iter().map(|(kind, ..)| kind);
+        let mut kinds = of_policy.chain(gateway_warnings().map(|(kind, ..)| kind));
+        assert!(kinds.any(|kind| kind == code.as_str()), "{code}");
+    }
+}
+
+/// For each kind: what a configuration says that has it, the path at which it is told, and words of it.
+fn gateway_warnings()
+-> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
+    [
+        (
+            "shadow-mode",
+            r#""mode": "shadow", "shadow_until": "2026-12-01T00:00:01Z""#,
+            "mode",
+            "until 2026-12-01T00:00:01Z this gateway refuses nothing",
+        ),
+        (
+            "shadow-mode",
+            r#""mode": "shadow", "shadow_until": "2026-12-01T00:00:00Z""#,
+            "mode",
+            "shadow mode is over since 2026-12-01T00:00:00Z",
+        ),
+        (
+            "form-exchange",
+            r#""exchange": {"form": true}"#,
+            "exchange.form",
+            "allow_on_headers_stop_iteration",
+        ),
+    ]
+    .into_iter()
+}
+
+#[test]
+fn every_warning_about_a_configuration_is_told_at_its_place_in_one_file_and_in_two() {
+    for (code, members, path, words) in gateway_warnings() {
+        let gateway = GATEWAY.replacen('{', &format!("{{ {members},"), 1);
+        let whole = gateway.replacen('{', &format!("{{ \"policy\": {{\"inline\": {POLICY}}},"), 1);
+        let folder = Folder::with(&[
+            ("policy.json", POLICY),
+            ("gateway.json", &gateway),
+            ("whole.json", &whole),
+        ]);
+        let (two, one) = (folder.path("gateway.json"), folder.path("whole.json"));
+        let policy = folder.path("policy.json");
+        for (file, arguments) in [
+            (&two, vec![policy.as_str(), "--gateway", &two]),
+            (&one, vec![one.as_str()]),
+        ] {
+            let arguments = [&["policy", "check", "--deny-warnings"], &AT[..], &arguments].concat();
+            let run = postern(&arguments);
+            assert_eq!(run.code, 1, "{}", run.stdout);
+            let told = run
+                .stderr
+                .lines()
+                .find(|line| line.ends_with(&format!("[{code}]")));
+            let told = told.unwrap_or_else(|| panic!("{code} in {}", run.stderr));
+            assert!(told.starts_with(&format!("warning: {file}:")), "{told}");
+            assert!(
+                told.contains(&format!(": {path}: ")) && told.contains(words),
+                "{told}"
+            );
+
+            let allowed = postern(&[&arguments[..], &["--allow", code]].concat());
+            assert_eq!(allowed.code, 0, "{}", allowed.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_is_null_is_no_absence() {
+    let policy = POLICY.replace("\"active\": true", "\"active\": true, \"valid_from\": null");
+    let policy = policy.replace("\"format\": 1", "\"format\": 1, \"bypass\": null");
+    let folder = Folder::with(&[("policy.json", &policy)]);
+    let run = postern(&["policy", "check", &folder.path("policy.json")]);
+    assert_eq!(run.code, 1);
+    for told in [
+        "bypass: invalid type: null",
+        "persons[0].valid_from: invalid type: null, expected an instant",
+    ] {
+        assert!(run.stdout.contains(told), "{told} in {}", run.stdout);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The reference describes what the schemas describe, and its examples work.
+//! The references describe what the schemas describe, and their examples work.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,24 @@ use serde_json::Value;
 use crate::command::{Folder, file, postern, read_json};
 use crate::schema::definitions;
 
+const POLICY: &str = "policy.md";
+const CONFIGURATION: &str = "configuration.md";
+
+fn read(page: &str) -> String {
+    std::fs::read_to_string(file(&format!("../docs/{page}"))).unwrap()
+}
+
 fn reference() -> String {
-    std::fs::read_to_string(file("../docs/policy.md")).unwrap()
+    read(POLICY)
+}
+
+/// The page for each schema.
+fn page(schema: &str) -> &'static str {
+    if schema == "gateway.schema.json" {
+        CONFIGURATION
+    } else {
+        POLICY
+    }
 }
 
 /// Where the members of each definition are described.
@@ -23,11 +39,7 @@ const HEADINGS: &[(&str, &str, &str)] = &[
     ("policy.schema.json", "audience", "### Audiences"),
     ("policy.schema.json", "public_route", "### Public routes"),
     ("policy.schema.json", "bypass", "### Bypass"),
-    (
-        "gateway.schema.json",
-        "configuration",
-        "## The plugin configuration",
-    ),
+    ("gateway.schema.json", "configuration", "## Members"),
     ("gateway.schema.json", "policy", "### Source of the policy"),
     ("gateway.schema.json", "exchange", "### Exchange"),
     ("scenario.schema.json", "", "## Scenarios"),
@@ -69,8 +81,8 @@ fn described(reference: &str, heading: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn every_member_of_the_schemas_is_in_the_reference_with_its_default() {
-    let reference = reference();
     for &(schema, definition, heading) in HEADINGS {
+        let reference = read(page(schema));
         let schema = read_json(&format!("schema/{schema}"));
         let object = if definition.is_empty() {
             &schema
@@ -119,6 +131,41 @@ fn every_object_of_the_schemas_is_in_the_reference() {
     }
 }
 
+/// The table is short; what a member means, its limits and an example stand below it.
+#[test]
+fn every_member_of_a_configuration_is_explained_with_an_example() {
+    let reference = read(CONFIGURATION);
+    let (_, after) = reference.split_once("\n## What each means\n").unwrap();
+    let paragraphs: Vec<_> = after.split("\n## ").next().unwrap().split("\n\n").collect();
+    let schema = read_json("schema/gateway.schema.json");
+    let names = |definition: &str, parent: &str| -> Vec<String> {
+        let members = schema["$defs"][definition]["properties"]
+            .as_object()
+            .unwrap();
+        members
+            .keys()
+            .map(|name| format!("{parent}{name}"))
+            .collect()
+    };
+    let mut names = [names("configuration", ""), names("exchange", "exchange.")].concat();
+    names.retain(|name| name != "exchange");
+    for name in names {
+        let bold = format!("**`{name}`**");
+        let paragraph = paragraphs.iter().find(|paragraph| {
+            paragraph
+                .split(": ")
+                .next()
+                .is_some_and(|start| start.contains(&bold))
+        });
+        let paragraph = paragraph.unwrap_or_else(|| panic!("{bold}"));
+        let exempt = ["policy", "exchange.form"].contains(&name.as_str());
+        assert!(
+            exempt || paragraph.to_lowercase().contains("example:"),
+            "{bold}"
+        );
+    }
+}
+
 #[test]
 fn every_kind_of_warning_is_in_the_reference() {
     let reference = reference();
@@ -136,9 +183,9 @@ fn every_kind_of_warning_is_in_the_reference() {
 
 #[test]
 fn the_policies_and_configurations_in_the_reference_are_in_order() {
-    let reference = reference();
+    let references = [read(POLICY), read(CONFIGURATION)].concat();
     let mut checked = 0;
-    for block in reference.split("```json\n").skip(1) {
+    for block in references.split("```json\n").skip(1) {
         let text = block.split("```").next().unwrap();
         let value: Value = serde_json::from_str(text).unwrap();
         if value.get("cases").is_some() {

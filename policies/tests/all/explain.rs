@@ -5,20 +5,28 @@ use crate::command::{Folder, Run, postern};
 const AT: &str = "2026-12-01T00:00:00Z";
 
 fn explain(caller: &[&str], request: &[&str]) -> Run {
-    let policy = [
+    explain_in("team", caller, request)
+}
+
+pub(crate) fn explain_in(example: &str, caller: &[&str], request: &[&str]) -> Run {
+    let policy = format!("examples/{example}/policy.json");
+    let gateway = format!("examples/{example}/gateway.json");
+    explain_with(&policy, &gateway, caller, request)
+}
+
+pub(crate) fn explain_with(policy: &str, gateway: &str, caller: &[&str], request: &[&str]) -> Run {
+    let base = [
         "policy",
         "explain",
         "--policy",
-        "examples/team/policy.json",
+        policy,
         "--gateway",
-        "examples/team/gateway.json",
-        "--at",
-        AT,
+        gateway,
     ];
-    postern(&[&policy[..], caller, request].concat())
+    postern(&[&base[..], &["--at", AT], caller, request].concat())
 }
 
-fn has_line(run: &Run, line: &str) -> bool {
+pub(crate) fn has_line(run: &Run, line: &str) -> bool {
     run.stdout.lines().any(|told| told == line)
 }
 
@@ -147,7 +155,7 @@ fn a_refusal_says_what_would_have_to_change() {
             "GET",
             "https://api.example.com/invoices/1",
             "api_token_at_method (HTTP 401)",
-            "Exchange the API token at POST /oauth/exchange first; methods take access tokens only.",
+            "Exchange the API token at POST /oauth/exchange first; methods take access tokens only, unless their service's \"accept\" lists \"api\".",
         ),
         (
             &["--as", "billing-2"],

@@ -1,11 +1,15 @@
 //! Every rule that a policy or a configuration can break, broken once: where it is told, and that the reference has it.
 
+use postern_core::gate::Gate;
+use postern_core::roots::RootKey;
+use postern_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, file, postern};
+use crate::gateway_faults::gateway_rows;
 
 /// A value for a place, the path at which a fault is told, and its sentence.
-type Row = (&'static str, Value, &'static str, &'static str);
+pub(crate) type Row = (&'static str, Value, &'static str, &'static str);
 
 fn policy() -> Value {
     json!({
@@ -328,70 +332,41 @@ fn policy_rows() -> Vec<Row> {
     ]
 }
 
-fn gateway_rows() -> Vec<Row> {
-    vec![
-        (
-            "/gateway_id",
-            json!(""),
-            "gateway_id",
-            "\"\" is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
-        ),
-        ("/hosts", json!([]), "hosts", "the list is empty"),
-        (
-            "/hosts",
-            json!(["api.example.com", "api.example.com"]),
-            "hosts[1]",
-            "\"api.example.com\" is there twice",
-        ),
-        (
-            "/issuer",
-            json!("a b"),
-            "issuer",
-            "use 1 to 256 printable ASCII characters without space, quote and backslash",
-        ),
-        (
-            "/token_audience",
-            json!("a/b"),
-            "token_audience",
-            "use 1 to 128 of the characters A-Z a-z 0-9 . _ : -",
-        ),
-        (
-            "/root_key_env",
-            json!("A=B"),
-            "root_key_env",
-            "\"A=B\" is no name of an environment variable",
-        ),
-        (
-            "/exchange/ttl",
-            json!("2h"),
-            "exchange.ttl",
-            "must be between 1 s and 1h",
-        ),
-        (
-            "/exchange/path",
-            json!("/exchange/"),
-            "exchange.path",
-            "must be a path without query, as in \"/m42Services/api/ApiToken/GenerateAccessTokenFromApiToken\"",
-        ),
-        (
-            "/exchange/path",
-            json!("/s1/exchange"),
-            "exchange.path",
-            "lies under a service or a public route of the policy, on host \"api.example.com\"",
-        ),
-        (
-            "/exchange/form",
-            json!(true),
-            "exchange.form",
-            "this version does not offer the form-encoded exchange",
-        ),
-        (
-            "/identity",
-            json!(["person", "person"]),
-            "identity[1]",
-            "\"x-postern-person\" is there twice",
-        ),
+/// A configuration in shadow mode for longer than is allowed, whenever it is loaded.
+fn gateway_in_shadow_for_ever() -> Value {
+    let until = json!("9999-12-31T23:59:59Z");
+    let shadow = with(gateway(), "/mode", &json!("shadow"));
+    with(shadow, "/shadow_until", &until)
+}
+
+const SHADOW_TOO_LONG: &str = "must be at most 90 days ahead";
+
+/// What a gateway says of its environment: its root keys, and whether its clock can be trusted.
+fn told_at_the_start(shadow: bool, clock: bool, root_keys: Option<&str>) -> Vec<String> {
+    let mut config = gateway();
+    if shadow {
+        config["mode"] = json!("shadow");
+        config["shadow_until"] = json!("2026-12-31T00:00:00Z");
+    }
+    config["policy"] = json!({"inline": policy()});
+    let now = clock.then(|| Timestamp::parse("2026-12-01T00:00:00Z").unwrap());
+    let root_keys = root_keys.map(str::to_owned);
+    match Gate::from_json(config.to_string().as_bytes(), now, |_| root_keys) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(|fault| fault.rule.to_string()).collect(),
+    }
+}
+
+fn start_sentences() -> Vec<String> {
+    let good = RootKey::generate("r1", &mut postern::entropy::Entropy).unwrap();
+    let good = Some(good.expose());
+    assert_eq!(told_at_the_start(true, true, good), [""; 0]);
+    [
+        told_at_the_start(false, true, None),
+        told_at_the_start(false, true, Some("r1:short")),
+        told_at_the_start(true, false, good),
     ]
+    .concat()
 }
 
 /// The faults of the policy with `value` at `pointer`, as paths and sentences.
@@ -447,12 +422,30 @@ fn every_broken_rule_is_told_at_its_place() {
         let told = faults_of(&policy(), &with(gateway(), pointer, &value));
         assert_eq!(told, [(path.to_owned(), sentence.to_owned())]);
     }
+    let told = faults_of(&policy(), &gateway_in_shadow_for_ever());
+    let expected = ("shadow_until".to_owned(), SHADOW_TOO_LONG.to_owned());
+    assert_eq!(told, [expected]);
 }
 
 /// In the reference, `…` stands for what differs from fault to fault.
 #[test]
-fn the_reference_lists_every_fault_and_no_other() {
-    let reference = std::fs::read_to_string(file("../docs/policy.md")).unwrap();
+fn the_references_list_every_fault_and_no_other() {
+    let sentences = |rows: Vec<Row>| -> Vec<String> {
+        rows.into_iter()
+            .map(|(.., sentence)| sentence.to_owned())
+            .collect()
+    };
+    lists("../docs/policy.md", &sentences(policy_rows()));
+    let of_the_start = start_sentences();
+    assert_eq!(of_the_start.len(), 3);
+    let mut of_gateway = sentences(gateway_rows());
+    of_gateway.push(SHADOW_TOO_LONG.to_owned());
+    of_gateway.extend(of_the_start);
+    lists("../docs/configuration.md", &of_gateway);
+}
+
+fn lists(page: &str, sentences: &[String]) {
+    let reference = std::fs::read_to_string(file(page)).unwrap();
     let (_, after) = reference.split_once("\n## Faults\n").unwrap();
     let section = after.split("\n## ").next().unwrap();
     let listed: Vec<_> = section
@@ -477,12 +470,7 @@ fn the_reference_lists_every_fault_and_no_other() {
         }
         rest.ends_with(end)
     };
-    let sentences: Vec<_> = policy_rows()
-        .into_iter()
-        .chain(gateway_rows())
-        .map(|(.., sentence)| sentence)
-        .collect();
-    for sentence in &sentences {
+    for sentence in sentences {
         assert!(
             listed.iter().any(|listed| fits(listed, sentence)),
             "not listed: {sentence}"

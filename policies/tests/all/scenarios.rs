@@ -183,3 +183,45 @@ fn a_scenario_may_name_a_whole_configuration() {
     let run = postern(&["policy", "test", &folder.path("scenario.json")]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
+
+/// The policy's service asks for a service token.
+fn reissuing(cases: &str) -> Folder {
+    let policy = POLICY.replace("\"base_path\"", "\"forward\": \"reissue\", \"base_path\"");
+    let scenario =
+        format!(r#"{{"policy": "policy.json", "at": "2026-12-01T00:00:00Z", "cases": [{cases}]}}"#);
+    Folder::with(&[("policy.json", &policy), ("scenario.json", &scenario)])
+}
+
+#[test]
+fn a_case_may_expect_a_service_token_and_never_tells_one() {
+    let good = r#"{"status": 200, "upstream": {"service_token": "s"}}"#;
+    let other = r#"{"status": 200, "upstream": {"removed": ["authorization"]}}"#;
+    let set = r#"{"status": 200, "upstream": {"set": {"authorization": "Bearer x"}}}"#;
+    let reissues = reissuing(&format!(
+        "{}, {}, {}",
+        case("good", r#"{"access": "t"}"#, good),
+        case("other", r#"{"access": "t"}"#, other),
+        case("set", r#"{"access": "t"}"#, set)
+    ));
+    let run = postern(&["policy", "test", &reissues.path("scenario.json")]);
+    assert!(run.stdout.contains("  ok      good\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("  FAILED  other\n  "), "{}", run.stdout);
+    assert!(run.stdout.contains("  FAILED  set\n  "), "{}", run.stdout);
+    assert!(!run.stdout.contains("eyJ"), "{}", run.stdout);
+
+    let stripping = folder(&case("good", r#"{"access": "t"}"#, good));
+    let run = postern(&["policy", "test", &stripping.path("scenario.json")]);
+    assert_eq!(run.code, 1);
+    let told = "expected a service token for s in Authorization, but it got no Authorization";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
+}
+
+#[test]
+fn a_service_token_for_no_service_is_refused() {
+    let expect = r#"{"status": 200, "upstream": {"service_token": "x"}}"#;
+    let folder = reissuing(&case("n", r#"{"access": "t"}"#, expect));
+    let run = postern(&["policy", "test", &folder.path("scenario.json")]);
+    assert_eq!(run.code, 2);
+    let told = "cases[0].expect.upstream.service_token: there is no service \"x\" in the policy";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+}

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use jsonschema::{Retrieve, Uri, Validator};
-use postern::clock::now;
 use postern::scenario::Scenario;
 use postern_core::gate::Gate;
 use postern_core::policy::Policy;
 use postern_core::policy::document::Document;
 use postern_core::roots::RootKey;
+use postern_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, read_json};
@@ -27,7 +27,7 @@ impl Retrieve for Beside {
     }
 }
 
-fn validator(reference: &str) -> Validator {
+pub(crate) fn validator(reference: &str) -> Validator {
     jsonschema::options()
         .with_base_uri("https://schemas.invalid/")
         .with_retriever(Beside)
@@ -55,15 +55,15 @@ pub(crate) fn definitions(schema: &str) -> Vec<String> {
 }
 
 /// A kind of document: its schema, one that has every object in it, and where each definition is.
-struct Kind {
-    schema: &'static str,
+pub(crate) struct Kind {
+    pub(crate) schema: &'static str,
     base: Value,
     places: &'static [(&'static str, &'static str)],
     /// What the program says of a document: the error, if it refuses it.
     refusal: fn(&Value) -> Option<String>,
 }
 
-fn kinds() -> [Kind; 3] {
+pub(crate) fn kinds() -> [Kind; 3] {
     [
         Kind {
             schema: "policy.schema.json",
@@ -157,6 +157,11 @@ fn refusal_of_policy(policy: &Value) -> Option<String> {
     Some(faults.iter().map(|fault| format!("{fault}\n")).collect())
 }
 
+/// The instant at which configurations are loaded.
+fn now() -> Timestamp {
+    Timestamp::parse("2026-12-01T00:00:00Z").unwrap()
+}
+
 fn refusal_of_gateway(config: &Value) -> Option<String> {
     let roots = RootKey::generate("r1", &mut postern::entropy::Entropy).unwrap();
     let roots = Some(roots.expose().to_owned());
@@ -189,7 +194,11 @@ impl Kind {
     }
 
     /// The base with a member changed by `change`.
-    fn with(&self, place: &str, change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Value {
+    pub(crate) fn with(
+        &self,
+        place: &str,
+        change: impl FnOnce(&mut serde_json::Map<String, Value>),
+    ) -> Value {
         let mut document = self.base.clone();
         change(
             document
@@ -202,7 +211,7 @@ impl Kind {
     }
 
     /// Whether both accept a document; both must say the same.
-    fn verdict(&self, validator: &Validator, document: &Value, what: &str) -> bool {
+    pub(crate) fn verdict(&self, validator: &Validator, document: &Value, what: &str) -> bool {
         let by_schema = validator
             .validate(document)
             .err()
@@ -217,10 +226,17 @@ impl Kind {
     }
 }
 
-/// A caller has exactly one member, so a member is put in the place of the one that is there.
+/// A caller has exactly one member, so a member is put in the place of the one that is there; shadow mode has two, so
+/// either brings the other.
 fn put(place: &str, members: &mut serde_json::Map<String, Value>, name: &str, value: &Value) {
     if place.ends_with("/as") {
         members.clear();
+    }
+    if name == "shadow_until" {
+        members.insert("mode".to_owned(), json!("shadow"));
+    }
+    if name == "mode" && value == "shadow" {
+        members.insert("shadow_until".to_owned(), json!("2026-12-31T00:00:00Z"));
     }
     members.insert(name.to_owned(), value.clone());
 }
@@ -463,110 +479,23 @@ fn both_know_the_same_words() {
 }
 
 #[test]
-fn both_refuse_what_has_the_wrong_form() {
-    let [policy, gateway, scenario] = kinds();
-    let rows: &[(&Kind, &str, &str, Value)] = &[
-        (&policy, "", "format", json!(2)),
-        (&policy, "", "roles", json!(["a", "a"])),
-        (&policy, "/keys/0", "kid", json!("no id")),
-        (&policy, "/keys/0", "kid", json!("x".repeat(65))),
-        (&policy, "/keys/0", "active_from", json!("2026-11-01")),
-        (
-            &policy,
-            "/keys/0",
-            "active_from",
-            json!("2026-11-01T00:00:00+00:00"),
-        ),
-        (&policy, "/keys/0", "not_after", json!("never")),
-        (&policy, "/keys/0", "revoked", json!("yes")),
-        (&policy, "/persons/0", "active", json!(1)),
-        (&policy, "/tokens/0", "hash", json!("sha256:ABC")),
-        (&policy, "/tokens/0", "hash", json!("pst_0123456789")),
-        (&policy, "/tokens/0", "expires_at", json!("Never")),
-        (&policy, "/tokens/0", "expires_at", json!(30)),
-        (&policy, "/services/0", "hosts", json!([])),
-        (&policy, "/services/0", "hosts", json!(["Api.example.com"])),
-        (
-            &policy,
-            "/services/0",
-            "hosts",
-            json!(["api.example.com:443"]),
-        ),
-        (&policy, "/services/0", "hosts", json!(["*.example.com"])),
-        (&policy, "/services/0", "hosts", json!(["a", "a"])),
-        (&policy, "/services/0", "base_path", json!("s")),
-        (&policy, "/services/0", "base_path", json!("/{s}")),
-        (&policy, "/services/0", "accept", json!([])),
-        (
-            &policy,
-            "/services/0",
-            "audience",
-            json!({"mode": "restricted", "rely_on_parent": true}),
-        ),
-        (
-            &policy,
-            "/services/0",
-            "audience",
-            json!({"mode": "unrestricted", "roles": ["integration"]}),
-        ),
-        (&policy, "/services/0/methods/0", "http", json!([])),
-        (&policy, "/services/0/methods/0", "http", json!(["CONNECT"])),
-        (&policy, "/services/0/methods/0", "http", json!(["GE T"])),
-        (
-            &policy,
-            "/services/0/methods/0",
-            "http",
-            json!(["GET", "GET"]),
-        ),
-        (&policy, "/services/0/methods/0", "path", json!("/a?b")),
-        (
-            &policy,
-            "/services/0/methods/0",
-            "upgrade",
-            json!(["WebSocket"]),
-        ),
-        (&policy, "/public/0", "path", json!("/{*rest}")),
-        (&gateway, "", "gateway_id", json!("")),
-        (&gateway, "", "hosts", json!([])),
-        (&gateway, "", "issuer", json!("a b")),
-        (&gateway, "", "issuer", json!("a\"b")),
-        (&gateway, "", "issuer", json!("a\\b")),
-        (&gateway, "", "token_audience", json!("a/b")),
-        (&gateway, "", "root_key_env", json!("A=B")),
-        (&gateway, "", "root_key_env", json!("")),
-        (&gateway, "", "identity", json!(["person", "person"])),
-        (&gateway, "/exchange", "ttl", json!(300)),
-        (&gateway, "/exchange", "ttl", json!("5")),
-        (&gateway, "/exchange", "path", json!("/")),
-        (&gateway, "/exchange", "path", json!("/x/")),
-        (&gateway, "/exchange", "form", json!(true)),
-        (&scenario, "", "at", json!("now")),
-        (&scenario, "/cases/0", "as", json!({"none": false})),
-        (&scenario, "/cases/0", "as", json!({})),
-        (
-            &scenario,
-            "/cases/0",
-            "as",
-            json!({"none": true, "raw": "x"}),
-        ),
-        (&scenario, "/cases/0/request", "url", json!("/s/m")),
-        (&scenario, "/cases/0/request", "headers", json!([["a"]])),
-        (
-            &scenario,
-            "/cases/0/request",
-            "headers",
-            json!([["a", "b", "c"]]),
-        ),
-        (&scenario, "/cases/0/expect", "reason", json!("Allowed")),
-    ];
-    for (kind, place, name, value) in rows {
-        let document = kind.with(place, |members| {
-            members.insert((*name).to_owned(), value.clone());
-        });
-        let what = format!("{place}/{name} = {value}");
-        assert!(
-            !kind.verdict(&validator(kind.schema), &document, &what),
-            "{what} is accepted"
-        );
+fn neither_takes_null_for_an_absence() {
+    for kind in kinds() {
+        let validator = validator(kind.schema);
+        for (definition, place) in kind.places {
+            for name in kind.definition(definition)["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+            {
+                // For a case, "nothing reaches the upstream" is null.
+                if place.ends_with("/expect") && name == "upstream" {
+                    continue;
+                }
+                let document = kind.with(place, |members| put(place, members, name, &Value::Null));
+                let what = format!("{place}/{name} = null");
+                assert!(!kind.verdict(&validator, &document, &what), "{what}");
+            }
+        }
     }
 }

@@ -76,14 +76,14 @@ fn cost(
         return Err(Error::Fixture("nothing is planned".to_owned()));
     };
     let mut last = None;
-    for planned in [first, second] {
-        let exchange = host.request(plugin, convert(&planned.request));
-        if exchange.status() != planned.status {
+    for request in [first, second] {
+        let exchange = host.request(plugin, convert(request));
+        if exchange.status() != traffic.status() {
             return Err(Error::Host(format!(
                 "{traffic:?}: {} {}, not {}",
                 exchange.status(),
                 exchange.details,
-                planned.status
+                traffic.status()
             )));
         }
         last = Some(exchange);

@@ -17,11 +17,12 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    /// The first two that this process may run on.
+    /// The first two that this process may run on. Where there is only one, both have that: the figures are then in doubt,
+    /// and the results say so.
     ///
     /// # Errors
     ///
-    /// [`Error::Fixture`] when there is only one: the generator would take from Envoy what it measures.
+    /// When the kernel does not say.
     pub fn choose() -> Result<Self> {
         let status = fs::read_to_string("/proc/self/status")?;
         let list = status
@@ -33,9 +34,11 @@ impl Cpus {
                 envoy: *envoy,
                 generator: *generator,
             }),
-            _ => Err(Error::Fixture(format!(
-                "the bench needs two CPUs, one for Envoy and one for the load; it may use: {list}"
-            ))),
+            [only] => Ok(Self {
+                envoy: *only,
+                generator: *only,
+            }),
+            [] => Err(Error::Fixture(format!("no list of CPUs: {list:?}"))),
         }
     }
 
@@ -59,11 +62,12 @@ impl Cpus {
         )))
     }
 
-    /// A command that runs `program` on Envoy's CPU, under the same process id.
+    /// A command that runs `program` on Envoy's CPU, under the same process id, and kills it when this process has ended in
+    /// whatever way: an Envoy that is left behind would disturb all that is measured later.
     pub fn envoy_command(self, program: &Path) -> Command {
-        let mut command = Command::new("taskset");
+        let mut command = Command::new("setpriv");
         command
-            .arg("--cpu-list")
+            .args(["--pdeathsig", "KILL", "taskset", "--cpu-list"])
             .arg(self.envoy.to_string())
             .arg(program);
         command

@@ -48,10 +48,10 @@ pub struct Arguments {
     #[arg(long, required_unless_present = "bless")]
     pub output: Option<PathBuf>,
     /// Rounds, beside one to warm up.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub rounds: u64,
     /// Requests of each contestant in each round.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     pub requests: u64,
     /// Only this contestant, and those that it is compared with; may be given several times.
     #[arg(long, value_name = "NAME")]
@@ -82,15 +82,16 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         ));
     };
     let results = measure(arguments, envoy, output).await?;
-    print!(
-        "\n{}\n{}",
+    let page = format!(
+        "{}\n{}",
         report::table(&results),
         report::circumstances(&results)
     );
+    print!("\n{page}");
 
     let json = serde_json::to_vec_pretty(&results.to_json())?;
     let chart = output.join("bench.svg");
-    std::fs::write(output.join("bench.md"), report::table(&results))?;
+    std::fs::write(output.join("bench.md"), page)?;
     std::fs::write(output.join("bench.json"), &json)?;
     std::fs::write(&chart, report::chart(&results))?;
     if let Some(file) = &arguments.json {

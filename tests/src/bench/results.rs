@@ -2,16 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::contestants::{Contestant, find};
-use super::rounds::{CONNECTIONS, Plan, Turn, Turns};
+use super::contestants::{Contestant, EXT_AUTHZ, find};
+use super::rounds::{BUSY, CONNECTIONS, Plan, QUIET, Turn, Turns};
 use super::statistics::{Comparison, Estimate, median};
 use crate::{Error, Result};
-
-/// A share of its time that Envoy may be held up before the figures are in doubt.
-const QUIET: f64 = 0.02;
-
-/// A share of its time that Envoy must be busy before it is Envoy that is measured and not the generator's pace.
-const BUSY: f64 = 0.90;
 
 /// Where and with what a run took place.
 #[derive(Clone, Debug)]
@@ -99,7 +93,7 @@ impl Results {
                 envoy: median(&value),
                 added: median(&value) - median(&baseline),
                 ratio: ratio.estimate(circumstances.plan.seed),
-                rate: median(&own.iter().map(|turn| turn.rate).collect::<Vec<f64>>()),
+                rate: median_of(own, |turn| turn.rate),
                 turns: own.clone(),
             });
         }
@@ -115,31 +109,47 @@ impl Results {
         let held_up = self.median_of(|turn| turn.held_up);
         if held_up > QUIET {
             doubts.push(format!(
-                "the machine was not quiet: something else had Envoy's CPU for {:.1} % of the time",
+                "something else had Envoy's CPU for {:.1} % of the time",
                 held_up * 100.0
             ));
         }
-        for row in &self.rows {
-            let busy = median(&row.turns.iter().map(|turn| turn.busy).collect::<Vec<f64>>());
-            if busy < BUSY {
-                doubts.push(format!(
-                    "{}: Envoy was running only {:.0} % of the time; the generator, or something else on its CPU, set the pace",
-                    row.contestant.name,
-                    busy * 100.0
-                ));
-            }
+        let idle: Vec<&str> = self
+            .rows
+            .iter()
+            .filter(|row| median_of(&row.turns, |turn| turn.busy) < BUSY)
+            .map(|row| row.contestant.name)
+            .collect();
+        if !idle.is_empty() {
+            doubts.push(format!(
+                "the generator, or something else on its CPU, set the pace, and Envoy was running less than {:.0} % of the time, \
+                 for {}",
+                BUSY * 100.0,
+                idle.join(", ")
+            ));
         }
         doubts
     }
 
+    /// How many turns were disturbed, tried anew though they were, and how many there are.
+    pub fn disturbed(&self) -> (usize, usize) {
+        let turns = || self.rows.iter().flat_map(|row| &row.turns);
+        let disturbed = turns().filter(|turn| turn.is_disturbed()).count();
+        (disturbed, turns().count())
+    }
+
     /// The median over all turns of all contestants.
     pub fn median_of(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
-        let all: Vec<f64> = self
+        let turns: Vec<Turn> = self.rows.iter().flat_map(|row| row.turns.clone()).collect();
+        median_of(&turns, figure)
+    }
+
+    /// What a row adds, in parts of what `ext_authz` adds, if that took part.
+    pub fn to_ext_authz(&self, row: &Row) -> Option<f64> {
+        let other = self
             .rows
             .iter()
-            .flat_map(|row| row.turns.iter().map(&figure))
-            .collect();
-        median(&all)
+            .find(|row| row.contestant.name == EXT_AUTHZ)?;
+        Some(row.added / other.added)
     }
 
     /// Everything, every turn included.
@@ -164,10 +174,15 @@ impl Results {
             "requests": plan.requests,
             "connections": CONNECTIONS,
             "envoy_resident_bytes": resident,
+            "disturbed_turns": self.disturbed().0,
             "doubts": self.doubts(),
             "contestants": self.rows.iter().map(row_to_json).collect::<Vec<_>>(),
         })
     }
+}
+
+fn median_of(turns: &[Turn], figure: impl Fn(&Turn) -> f64) -> f64 {
+    median(&turns.iter().map(figure).collect::<Vec<f64>>())
 }
 
 fn row_to_json(row: &Row) -> Value {
@@ -255,9 +270,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_row_is_compared_with_ext_authz_only_where_that_took_part() {
+        let mut results = steady(70.0, 0.99, 0.0);
+        assert_eq!(results.to_ext_authz(&results.rows[2]), None);
+        let other = results.rows[1].clone();
+        results.rows.push(Row {
+            contestant: find(EXT_AUTHZ).expect("it is there"),
+            added: 120.0,
+            ..other
+        });
+        let ratio = results.to_ext_authz(&results.rows[2]).expect("it is there");
+        assert!((ratio - 0.25).abs() < 1e-9, "{ratio}");
+    }
+
+    #[test]
     fn a_noisy_machine_and_an_idle_envoy_are_said_beside_the_figures() {
         let doubts = steady(70.0, 0.5, 0.1).doubts();
         assert!(doubts[0].contains("10.0 %"), "{doubts:?}");
-        assert!(doubts[1].starts_with("none: Envoy was running only 50 %"));
+        assert!(
+            doubts[1].ends_with("for none, jwt-authn, seen"),
+            "{doubts:?}"
+        );
     }
 }

@@ -9,12 +9,21 @@ use super::gateway::Gateway;
 use super::load::{self, Load};
 use super::population::{Population, Size};
 use super::seeded::Seeded;
-use super::traffic::{Planned, encode};
+use super::traffic::encode;
 use crate::fixture::now;
 use crate::{Error, Result};
 
 /// Connections that the generator goes round.
 pub const CONNECTIONS: usize = 8;
+
+/// A share of its turn that Envoy may be held up before the turn counts as disturbed.
+pub const QUIET: f64 = 0.02;
+
+/// A share of its turn that Envoy must be running before it is Envoy that is measured and not the generator's pace.
+pub const BUSY: f64 = 0.90;
+
+/// How often a disturbed turn is tried in all. What decides is whether something else ran, not what the turn's figure is.
+const ATTEMPTS: usize = 3;
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +52,13 @@ pub struct Turn {
     pub held_up: f64,
 }
 
+impl Turn {
+    /// Whether something else ran on one of the two CPUs, so that the figure is not Envoy's alone.
+    pub fn is_disturbed(&self) -> bool {
+        self.busy < BUSY || self.held_up > QUIET
+    }
+}
+
 /// All turns of all contestants, by name.
 pub type Turns = BTreeMap<&'static str, Vec<Turn>>;
 
@@ -68,7 +84,13 @@ pub fn run(
             let population = populations
                 .get(&chain(contestant)?.size)
                 .ok_or_else(|| Error::Fixture(format!("no policy for {}", contestant.name)))?;
-            let turn = turn(gateway, population, contestant, plan, &mut numbers)?;
+            let mut turn = take_turn(gateway, population, contestant, plan, &mut numbers)?;
+            for _ in 1..ATTEMPTS {
+                if round == 0 || !turn.is_disturbed() {
+                    break;
+                }
+                turn = take_turn(gateway, population, contestant, plan, &mut numbers)?;
+            }
             if round > 0 {
                 turns.entry(contestant.name).or_default().push(turn);
             }
@@ -77,7 +99,7 @@ pub fn run(
     Ok(turns)
 }
 
-fn turn(
+fn take_turn(
     gateway: &mut Gateway,
     population: &Population,
     contestant: &Contestant,
@@ -91,16 +113,13 @@ fn turn(
         now(),
         numbers,
     )?;
-    let requests: Vec<Vec<u8>> = planned
-        .iter()
-        .map(|Planned { request, .. }| encode(request))
-        .collect();
+    let requests: Vec<Vec<u8>> = planned.iter().map(encode).collect();
     let load = Load {
         address: gateway.address(contestant)?,
         requests: &requests,
         count: plan.requests,
         connections: CONNECTIONS,
-        status: contestant.traffic.status(),
+        status: contestant.status(),
     };
     if contestant.traffic.repeats() {
         let once = Load {

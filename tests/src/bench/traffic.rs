@@ -25,15 +25,6 @@ pub enum Traffic {
     OneApiKey,
 }
 
-/// One request, and what must be answered.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The request.
-    pub request: Request,
-    /// The status of the right answer.
-    pub status: u16,
-}
-
 impl Traffic {
     /// As many requests as it takes for `count` of them: all, if each has its own token, or one round of the callers.
     ///
@@ -47,7 +38,7 @@ impl Traffic {
         padding: usize,
         now: u64,
         entropy: &mut Seeded,
-    ) -> Result<Vec<Planned>> {
+    ) -> Result<Vec<Request>> {
         let places: Vec<usize> = match self {
             Self::New => (0..count).collect(),
             Self::OneApiKey => vec![0],
@@ -63,10 +54,7 @@ impl Traffic {
                 for (name, value) in &padding {
                     request = request.header(name.as_str(), value.as_str());
                 }
-                Ok(Planned {
-                    request,
-                    status: self.status(),
-                })
+                Ok(request)
             })
             .collect()
     }
@@ -76,7 +64,7 @@ impl Traffic {
         self != Self::New
     }
 
-    /// The status of the right answer.
+    /// The status of the filter's right answer.
     pub fn status(self) -> u16 {
         match self {
             Self::Refused => 403,
@@ -167,7 +155,7 @@ mod tests {
     use super::super::population::Size;
     use super::*;
 
-    fn plan(traffic: Traffic, count: usize, padding: usize) -> Vec<Planned> {
+    fn plan(traffic: Traffic, count: usize, padding: usize) -> Vec<Request> {
         let population = Population::new(Size::SMALL).expect("made");
         traffic
             .plan(
@@ -180,9 +168,9 @@ mod tests {
             .expect("planned")
     }
 
-    fn credentials(plan: &[Planned]) -> BTreeSet<Vec<u8>> {
+    fn credentials(plan: &[Request]) -> BTreeSet<Vec<u8>> {
         plan.iter()
-            .filter_map(|planned| planned.request.headers.only("authorization"))
+            .filter_map(|request| request.headers.only("authorization"))
             .map(<[u8]>::to_vec)
             .collect()
     }
@@ -202,7 +190,7 @@ mod tests {
     fn a_request_has_eight_header_fields_and_the_padding_that_is_asked_for() {
         for (padding, expected) in [(0, 8), (40, 48)] {
             let plan = plan(Traffic::Seen, 1, padding);
-            let text = String::from_utf8(encode(&plan[0].request)).expect("it is text");
+            let text = String::from_utf8(encode(&plan[0])).expect("it is text");
             assert!(
                 text.starts_with("GET /m42Services/api/service-000/thing-00/4711 HTTP/1.1\r\n")
             );

@@ -5,13 +5,15 @@ mod credentials;
 mod exchange;
 mod expected;
 mod forwarding;
+mod oauth;
 mod paths;
 mod routes;
 mod run;
 mod tokens;
 
-pub use expected::{Expected, Forwarded, Refusal};
-pub use run::{Findings, find_secrets, run};
+pub use expected::{Expected, Forwarded, OAuthRefusal, Refusal};
+pub use oauth::{basic, form_body};
+pub use run::{Findings, find_secrets, run, run_in};
 
 use crate::Result;
 use crate::client::Protocol;
@@ -165,6 +167,24 @@ pub fn tokens(world: &World) -> Result<Vec<Case>> {
 /// When the world's keys are not usable.
 pub fn exchange(world: &World) -> Result<Vec<Case>> {
     exchange::cases(world)
+}
+
+/// OAuth client credentials by Basic.
+///
+/// # Errors
+///
+/// When the world's keys are not usable.
+pub fn oauth_clients(world: &World) -> Result<Vec<Case>> {
+    oauth::clients(world)
+}
+
+/// Token exchanges with a form, where the configuration takes them.
+///
+/// # Errors
+///
+/// When the world's keys are not usable.
+pub fn oauth_forms(world: &World) -> Result<Vec<Case>> {
+    oauth::forms(world)
 }
 
 /// Paths that two readers could read differently.

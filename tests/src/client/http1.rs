@@ -77,24 +77,38 @@ fn field(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 ///
 /// When the answer is not HTTP/1.1, is cut short or does not come.
 pub async fn exchange(address: SocketAddr, request: &[u8], to_head: bool) -> Result<Response> {
-    within_deadline("an HTTP/1.1 answer", async {
-        let mut stream = TcpStream::connect(address).await?;
+    let mut connection = within_deadline("a connection", Connection::open(address)).await?;
+    connection.send(request, to_head).await
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct Connection(Reader);
+
+impl Connection {
+    pub(super) async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        // A gateway that answers at headers may close before it has read the body. What it wrote is still to be read.
-        if let Err(error) = stream.write_all(request).await
-            && !is_reset(&error)
-        {
-            return Err(error.into());
-        }
-        let mut reader = Reader::new(stream);
-        loop {
-            let response = reader.response(to_head).await?;
-            if response.status >= 200 || response.status == 101 {
-                return Ok(response);
+        Ok(Self(Reader::new(stream)))
+    }
+
+    pub(super) async fn send(&mut self, request: &[u8], to_head: bool) -> Result<Response> {
+        within_deadline("an HTTP/1.1 answer", async {
+            // A gateway that answers at headers may close before it has read the body. What it wrote is still to be read.
+            if let Err(error) = self.0.stream.write_all(request).await
+                && !is_reset(&error)
+            {
+                return Err(error.into());
             }
-        }
-    })
-    .await
+            loop {
+                let response = self.0.response(to_head).await?;
+                if response.status >= 200 || response.status == 101 {
+                    return Ok(response);
+                }
+            }
+        })
+        .await
+    }
 }
 
 fn is_reset(error: &std::io::Error) -> bool {
@@ -103,6 +117,7 @@ fn is_reset(error: &std::io::Error) -> bool {
 }
 
 /// What arrived and is not read yet.
+#[derive(Debug)]
 struct Reader {
     stream: TcpStream,
     buffer: Vec<u8>,

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 
 use http_body_util::{BodyExt, Either, Empty, Full};
 use hyper::body::Bytes;
+use hyper::client::conn::http2::SendRequest;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Method, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::within_deadline;
 use crate::message::{Headers, Request, Response};
@@ -18,54 +20,66 @@ use crate::{Error, Result};
 
 /// Sends one request on a new connection.
 pub(super) async fn send(address: SocketAddr, request: &Request) -> Result<Response> {
-    let message = message(request)?;
-    within_deadline("an HTTP/2 answer", async {
+    // What cannot be said is no reason to connect.
+    message(request)?;
+    let mut connection = within_deadline("a connection", Connection::open(address)).await?;
+    connection.send(request).await
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Body>,
+    driver: JoinHandle<hyper::Result<()>>,
+}
+
+impl Connection {
+    pub(super) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (mut sender, connection) =
+        let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                 .await?;
         let driver = tokio::spawn(connection);
-        let response = sender.send_request(message).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?;
-        let trailers = body.trailers().map(owned).unwrap_or_default();
-        driver.abort();
-        Ok(Response {
-            status: head.status.as_u16(),
-            headers: owned(&head.headers),
-            body: body.to_bytes().to_vec(),
-            trailers,
+        Ok(Self { sender, driver })
+    }
+
+    pub(super) async fn send(&mut self, request: &Request) -> Result<Response> {
+        let message = message(request)?;
+        within_deadline("an HTTP/2 answer", async {
+            let response = self.sender.send_request(message).await?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await?;
+            let trailers = body.trailers().map(owned).unwrap_or_default();
+            Ok(Response {
+                status: head.status.as_u16(),
+                headers: owned(&head.headers),
+                body: body.to_bytes().to_vec(),
+                trailers,
+            })
         })
-    })
-    .await
+        .await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 type Body = Either<Empty<Bytes>, http_body_util::combinators::BoxBody<Bytes, Infallible>>;
 
 fn message(request: &Request) -> Result<hyper::Request<Body>> {
-    let mut uri = Uri::builder();
     // RFC 9113, section 8.5: CONNECT has an authority and nothing else.
     let (authority, target) = if request.method == b"CONNECT" {
         (&request.target, &None)
     } else {
         (&request.authority, &request.target)
     };
-    if let Some(authority) = authority {
-        uri = uri.authority(
-            Authority::try_from(authority.as_slice()).map_err(inexpressible("the authority"))?,
-        );
-    }
-    if let Some(target) = target {
-        let path = PathAndQuery::try_from(target.as_slice()).map_err(inexpressible("the path"))?;
-        if path.as_str().as_bytes() != target.as_slice() {
-            return Err(inexpressible("the path")("it would be changed"));
-        }
-        uri = uri.scheme(Scheme::HTTP).path_and_query(path);
-    }
     let mut message = hyper::Request::builder()
         .method(Method::from_bytes(&request.method).map_err(inexpressible("the method"))?)
-        .uri(uri.build().map_err(inexpressible("the target"))?);
+        .uri(uri(authority.as_deref(), target.as_deref())?);
     if let Some(headers) = message.headers_mut() {
         *headers = map(&request.headers)?;
     }
@@ -86,7 +100,24 @@ fn message(request: &Request) -> Result<hyper::Request<Body>> {
     message.body(body).map_err(inexpressible("the request"))
 }
 
-fn map(fields: &Headers) -> Result<HeaderMap> {
+/// A target, of which nothing may be lost on the way.
+pub(super) fn uri(authority: Option<&[u8]>, target: Option<&[u8]>) -> Result<Uri> {
+    let mut uri = Uri::builder();
+    if let Some(authority) = authority {
+        uri =
+            uri.authority(Authority::try_from(authority).map_err(inexpressible("the authority"))?);
+    }
+    if let Some(target) = target {
+        let path = PathAndQuery::try_from(target).map_err(inexpressible("the path"))?;
+        if path.as_str().as_bytes() != target {
+            return Err(inexpressible("the path")("it would be changed"));
+        }
+        uri = uri.scheme(Scheme::HTTP).path_and_query(path);
+    }
+    uri.build().map_err(inexpressible("the target"))
+}
+
+pub(super) fn map(fields: &Headers) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in fields.iter() {
         let name = HeaderName::from_bytes(name).map_err(inexpressible("a header name"))?;
@@ -102,7 +133,7 @@ fn owned(map: &HeaderMap) -> Headers {
         .collect()
 }
 
-fn inexpressible<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> Error {
+pub(super) fn inexpressible<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> Error {
     move |reason| Error::Inexpressible {
         protocol: "HTTP/2",
         reason: format!("{part}: {reason}"),

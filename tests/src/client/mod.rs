@@ -1,15 +1,20 @@
 //! Two HTTP clients that send what a test says, byte for byte, on a connection of its own for each request.
 //!
-//! A connection of its own, since a gateway's new configuration holds for new connections: an old one drains first.
+//! A connection of its own, since a gateway's new configuration holds for new connections: an old one drains first. What
+//! becomes of those that stay open is tested with [`Kept`].
 
+mod extended_connect;
 mod http1;
 mod http2;
+mod kept;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use extended_connect::Tunnel;
 pub use http1::exchange as raw_http1;
+pub use kept::Kept;
 
 use crate::message::{Request, Response};
 use crate::{Error, Result};

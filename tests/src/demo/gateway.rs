@@ -53,9 +53,12 @@ impl Gateway {
                         vm_id: "postern".to_owned(),
                         host_env_keys: vec![ROOT_KEY_ENV.to_owned()],
                         failure_policy: FailurePolicy::Reload,
+                        allow_on_headers_stop_iteration: false,
+                        denied_host_calls: Vec::new(),
                     }),
                     normalize: true,
                     upgrade: Upgrade::WebSocketAndConnect,
+                    follow_redirects: false,
                 };
                 keep_config(folder, config)?;
                 let envoy = Envoy::start(Options {

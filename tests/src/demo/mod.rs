@@ -6,13 +6,14 @@ mod screen;
 mod story;
 
 use std::cell::Cell;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Walks the four steps of an API token's life against a real gateway, then serves until Ctrl-C.
 #[derive(Debug, Parser)]
@@ -77,6 +78,7 @@ fn ended(serving: bool) -> ExitCode {
 
 async fn play(arguments: &Arguments, serving: &Cell<bool>) -> Result<ExitCode> {
     let folder = folder(&arguments.env_file)?;
+    let _alone = alone(&folder)?;
     let mut story = story::Story::begin(arguments, &folder).await?;
     let as_it_should = story.walk().await?;
     story.leave_usable(&arguments.env_file).await?;
@@ -99,4 +101,32 @@ fn folder(env_file: &Path) -> Result<PathBuf> {
     };
     std::fs::create_dir_all(folder)?;
     Ok(folder.to_owned())
+}
+
+/// The files in the folder are one demo's: another that wrote its policy there would be this one's policy, too. Held as
+/// long as the demo runs; the system lets go of it however that ends.
+fn alone(folder: &Path) -> Result<File> {
+    let lock = File::create(folder.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Fixture(format!(
+            "another demo uses {}; end that one first",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_demos_do_not_share_a_folder() {
+        let folder = tempfile::tempdir().expect("made");
+        let first = alone(folder.path()).expect("nobody else");
+        assert!(alone(folder.path()).is_err());
+        drop(first);
+        assert!(alone(folder.path()).is_ok());
+    }
 }

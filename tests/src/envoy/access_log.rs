@@ -9,13 +9,14 @@ use crate::Result;
 use crate::upstream::MARKER;
 
 /// The keys that the filter leaves in filter state, all under `wasm.`.
-const STATE: [&str; 6] = [
+const STATE: [&str; 7] = [
     "postern.reason",
     "postern.decision",
     "postern.person",
     "postern.token",
     "postern.service",
     "postern.method",
+    "postern.mode",
 ];
 
 /// One entry.

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
 use super::access_log;
-use crate::Result;
+use crate::{Result, abi};
 
 /// One listener with the filter in front of a route that takes everything.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Listener {
     pub normalize: bool,
     /// What Envoy upgrades to.
     pub upgrade: Upgrade,
+    /// Whether Envoy follows the upstream's redirects itself (`internal_redirect_policy`).
+    pub follow_redirects: bool,
 }
 
 /// What Envoy upgrades to.
@@ -46,6 +48,11 @@ pub struct Plugin {
     pub host_env_keys: Vec<String>,
     /// What Envoy does when the VM has failed.
     pub failure_policy: FailurePolicy,
+    /// Whether the filter may hold a request at its headers and see its body.
+    pub allow_on_headers_stop_iteration: bool,
+    /// Host calls that Envoy denies to the filter (`capability_restriction_config`): each answers `INTERNAL_FAILURE`, or
+    /// in WASI `ENOTCAPABLE`.
+    pub denied_host_calls: Vec<String>,
 }
 
 /// What Envoy does with requests once the VM has trapped.
@@ -83,7 +90,7 @@ pub(super) fn bootstrap(upstream: SocketAddr, fixed: &[Value], watched: Option<&
                         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                         "use_downstream_protocol_config": {
                             "http_protocol_options": { "enable_trailers": true },
-                            "http2_protocol_options": {},
+                            "http2_protocol_options": { "allow_connect": true },
                         },
                     },
                 },
@@ -115,6 +122,8 @@ pub(super) fn listener(listener: &Listener, revision: u32, access_log: &Path) ->
         "codec_type": "AUTO",
         "server_name": server_name(revision),
         "http_protocol_options": { "enable_trailers": true },
+        // So that the filter sees WebSocket over HTTP/2 too (RFC 8441).
+        "http2_protocol_options": { "allow_connect": true },
         "access_log": [{
             "name": "envoy.access_loggers.file",
             "typed_config": {
@@ -139,6 +148,10 @@ pub(super) fn listener(listener: &Listener, revision: u32, access_log: &Path) ->
         manager["upgrade_configs"] =
             json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
     }
+    if listener.follow_redirects {
+        manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["internal_redirect_policy"] =
+            json!({ "max_internal_redirects": 3 });
+    }
     if listener.normalize {
         manager["normalize_path"] = json!(true);
         manager["merge_slashes"] = json!(true);
@@ -154,12 +167,13 @@ pub(super) fn listener(listener: &Listener, revision: u32, access_log: &Path) ->
 }
 
 fn wasm_filter(plugin: &Plugin) -> Value {
-    json!({
+    let mut filter = json!({
         "name": "postern",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {
                 "name": "postern",
+                "allow_on_headers_stop_iteration": plugin.allow_on_headers_stop_iteration,
                 "failure_policy": match plugin.failure_policy {
                     FailurePolicy::Reload => "FAIL_RELOAD",
                     FailurePolicy::Closed => "FAIL_CLOSED",
@@ -176,7 +190,26 @@ fn wasm_filter(plugin: &Plugin) -> Value {
                 },
             },
         },
-    })
+    });
+    if !plugin.denied_host_calls.is_empty() {
+        filter["typed_config"]["config"]["capability_restriction_config"] =
+            json!({ "allowed_capabilities": allowed(&plugin.denied_host_calls) });
+    }
+    filter
+}
+
+/// Every function that the filter imports or exports, but for those that are denied: Envoy's restriction names what is
+/// allowed, and counts callbacks too.
+fn allowed(denied: &[String]) -> Map<String, Value> {
+    let [imports, exports] = abi::lists();
+    let names = imports
+        .into_iter()
+        .map(|import| import.rsplit_once('.').map_or(import, |(_, name)| name))
+        .chain(exports);
+    names
+        .filter(|name| !denied.iter().any(|denied| denied == name))
+        .map(|name| (name.to_owned(), json!({})))
+        .collect()
 }
 
 /// Writes the watched file: first beside it, then renamed over it. Envoy's watcher sees only such moves.

@@ -7,6 +7,7 @@ mod process;
 
 pub use access_log::Logged;
 pub use bootstrap::{FailurePolicy, Listener, Plugin, Upgrade};
+pub use process::DRAINING;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

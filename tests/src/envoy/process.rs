@@ -9,6 +9,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use crate::wait::until;
 use crate::{Error, Result};
 
+/// How soon an old configuration lets go of its open connections: as the sample recommends, which a test holds it to.
+pub const DRAINING: [&str; 4] = ["--drain-time-s", "5", "--drain-strategy", "immediate"];
+
 /// How much of the log an error shows.
 const TAIL: usize = 3000;
 
@@ -41,8 +44,7 @@ impl Process {
             .arg("--disable-hot-restart")
             // `debug` would log request headers, tokens included; the Wasm trace names calls and sizes only.
             .args(["--log-level", "info", "--component-log-level", "wasm:trace"])
-            // An old configuration serves its open connections for this long; tests open new ones.
-            .args(["--drain-time-s", "1", "--drain-strategy", "immediate"])
+            .args(DRAINING)
             .args(["--file-flush-interval-msec", "10"])
             .args(arguments)
             .env_clear()

@@ -1,11 +1,16 @@
 //! A gateway that is a real Envoy, with its upstream.
 
+use std::collections::BTreeMap;
+
+use super::secrets::Secrets;
+use serde_json::Value;
+
 use super::{Answer, Setup};
 use crate::Result;
 use crate::client::Protocol;
 use crate::envoy::{Envoy, Listener, Logged, Options, Plugin, Source, Update, Upgrade};
 use crate::message::Request;
-use crate::upstream::{Received, Upstream};
+use crate::upstream::{MARKER, Received, Upstream};
 use crate::{Error, artefacts};
 
 /// Envoy and the upstream behind it.
@@ -14,6 +19,8 @@ pub struct EnvoyGateway {
     envoy: Envoy,
     upstream: Upstream,
     listeners: Vec<Listener>,
+    environment: BTreeMap<String, String>,
+    secrets: Secrets,
 }
 
 impl EnvoyGateway {
@@ -36,12 +43,26 @@ impl EnvoyGateway {
             envoy,
             upstream,
             listeners,
+            environment: setup.environment.clone(),
+            secrets: Secrets::of(setup),
         })
     }
 
     /// Envoy itself.
     pub fn envoy(&self) -> &Envoy {
         &self.envoy
+    }
+
+    /// Sends a request over HTTP/1.1 to the only plugin.
+    ///
+    /// # Errors
+    ///
+    /// When no whole answer comes.
+    pub async fn call(&mut self, request: &Request) -> Result<Answer> {
+        let marker = super::next_marker();
+        let request = request.clone().header(MARKER, marker.as_str());
+        self.send(super::DEFAULT, Protocol::Http1, &request, marker)
+            .await
     }
 
     pub(super) async fn send(
@@ -60,6 +81,15 @@ impl EnvoyGateway {
         })
     }
 
+    /// Swaps the configuration of the only plugin, as LDS does.
+    ///
+    /// # Errors
+    ///
+    /// When Envoy neither takes nor refuses it.
+    pub async fn reconfigure(&mut self, config: &Value) -> Result<Update> {
+        self.swap(super::DEFAULT, &config.to_string()).await
+    }
+
     pub(super) async fn swap(&mut self, plugin: &str, config: &str) -> Result<Update> {
         let mut listeners = self.listeners.clone();
         let listener = listeners
@@ -68,6 +98,9 @@ impl EnvoyGateway {
             .and_then(|listener| listener.plugin.as_mut())
             .ok_or_else(|| Error::Fixture(format!("no plugin {plugin}")))?;
         config.clone_into(&mut listener.configuration);
+        for roots in self.environment.values() {
+            self.secrets.add_derived(roots, config);
+        }
         let update = self.envoy.swap(listeners.clone()).await?;
         if update == Update::Accepted {
             self.listeners = listeners;
@@ -80,7 +113,7 @@ impl EnvoyGateway {
     }
 
     pub(super) async fn records(&self) -> Result<String> {
-        let mut records = vec![self.envoy.log()?, self.envoy.access_log()?];
+        let mut records = Vec::new();
         for page in [
             "/stats",
             "/config_dump",
@@ -90,11 +123,22 @@ impl EnvoyGateway {
         ] {
             records.push(self.envoy.admin_page(page).await?);
         }
+        // Last: Envoy writes its access log a moment after the answer.
+        records.extend([self.envoy.log()?, self.envoy.access_log()?]);
         Ok(records.join("\n"))
+    }
+
+    pub(super) fn secrets(&mut self) -> &mut Secrets {
+        &mut self.secrets
     }
 
     pub(super) fn upstream(&self) -> Vec<Received> {
         self.upstream.received()
+    }
+
+    /// The upstream behind it.
+    pub fn echo(&self) -> &Upstream {
+        &self.upstream
     }
 
     pub(super) fn unreadable(&self) -> Vec<String> {
@@ -105,6 +149,33 @@ impl EnvoyGateway {
         // Envoy logs one such line for each trap, whatever the reason for it.
         let traps = self.envoy.log()?.matches("Function: proxy_on_").count();
         Ok(traps as u64)
+    }
+}
+
+/// Every test is a test for secrets in records, whatever else it is about.
+impl Drop for EnvoyGateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for received in self.upstream.received() {
+            self.secrets.add_received(&received);
+        }
+        // A value is dropped inside the test's runtime, which cannot wait there.
+        let records = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?
+                    .block_on(self.records())
+            });
+            reader.join()
+        });
+        match records {
+            Ok(Ok(records)) => assert_eq!(self.secrets.found_in(&records), Vec::<String>::new()),
+            Ok(Err(error)) => panic!("Envoy's records cannot be searched for secrets: {error}"),
+            Err(_) => panic!("the search for secrets in Envoy's records panicked"),
+        }
     }
 }
 
@@ -142,9 +213,12 @@ fn listeners(setup: &Setup) -> Vec<Listener> {
             vm_id: "postern".to_owned(),
             host_env_keys: setup.environment_keys(),
             failure_policy: setup.failure_policy,
+            allow_on_headers_stop_iteration: setup.allow_on_headers_stop_iteration,
+            denied_host_calls: setup.denied_host_calls.clone(),
         }),
         normalize: false,
         upgrade: Upgrade::WebSocketAndConnect,
+        follow_redirects: setup.follow_redirects,
     };
     setup.plugins.iter().map(listener).collect()
 }

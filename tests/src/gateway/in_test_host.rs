@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use hyper::Version;
 use postern_host::{
-    AnsweredBy, Exchange, Fault, HeaderMap, Host, Module, PluginId, Reply, Request as HostRequest,
-    UpstreamRequest,
+    AnsweredBy, Exchange, Fault, HeaderMap, Host, Metric, Module, PluginId, Reply,
+    Request as HostRequest, UpstreamRequest,
 };
 
+use super::secrets::Secrets;
 use super::{Answer, Setup};
 use crate::client::Protocol;
 use crate::envoy::{FailurePolicy, Logged, Update};
@@ -25,6 +26,8 @@ pub struct HostGateway {
     plugins: BTreeMap<String, PluginId>,
     upstream: Vec<Received>,
     records: Vec<String>,
+    environment: BTreeMap<String, String>,
+    secrets: Secrets,
 }
 
 impl fmt::Debug for HostGateway {
@@ -48,6 +51,7 @@ impl HostGateway {
             .workers(2)
             .wall_clock_secs(setup.clock)
             .trailers(true)
+            .allow_on_headers_stop_iteration(setup.allow_on_headers_stop_iteration)
             .upgrade_types(["websocket", "CONNECT"])
             .trace(true)
             .failure_policy(match setup.failure_policy {
@@ -71,6 +75,8 @@ impl HostGateway {
             plugins,
             upstream: Vec::new(),
             records: Vec::new(),
+            environment: setup.environment.clone(),
+            secrets: Secrets::of(setup),
         })
     }
 
@@ -96,6 +102,11 @@ impl HostGateway {
     /// Ends all faults.
     pub fn clear_faults(&mut self) {
         self.host.clear_faults();
+    }
+
+    /// The names and kinds of all metrics that the filter has defined.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        self.host.metrics()
     }
 
     /// How many VMs have been started so far.
@@ -164,6 +175,9 @@ impl HostGateway {
             .plugins
             .get(plugin)
             .ok_or_else(|| Error::Fixture(format!("no plugin {plugin}")))?;
+        for roots in self.environment.values() {
+            self.secrets.add_derived(roots, config);
+        }
         let update = match self.host.configure(id, config) {
             Ok(()) => Update::Accepted,
             Err(refused) => Update::Refused(
@@ -179,6 +193,10 @@ impl HostGateway {
         Ok(update)
     }
 
+    pub(super) fn secrets(&mut self) -> &mut Secrets {
+        &mut self.secrets
+    }
+
     pub(super) fn records(&self) -> String {
         self.records.join("\n")
     }
@@ -189,6 +207,20 @@ impl HostGateway {
 
     pub(super) fn traps(&self) -> u64 {
         self.host.traps()
+    }
+}
+
+/// Every test is a test for secrets in records, whatever else it is about.
+impl Drop for HostGateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for received in &self.upstream {
+            self.secrets.add_received(received);
+        }
+        self.keep_records();
+        assert_eq!(self.secrets.found_in(&self.records()), Vec::<String>::new());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod in_envoy;
 mod in_test_host;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 pub use in_envoy::{EnvoyGateway, start_refused};
 pub use in_test_host::HostGateway;
+
+use secrets::Secrets;
 
 use crate::client::Protocol;
 use crate::envoy::{FailurePolicy, Logged, Update};
@@ -49,6 +52,14 @@ pub struct Setup {
     pub clock: u64,
     /// What the host does once the VM has trapped.
     pub failure_policy: FailurePolicy,
+    /// Whether the filter may hold a request at its headers and see its body.
+    pub allow_on_headers_stop_iteration: bool,
+    /// Whether Envoy follows the upstream's redirects itself. The test host never does.
+    pub follow_redirects: bool,
+    /// Host calls that Envoy denies to the filter. The test host has `HostGateway::inject` instead.
+    pub denied_host_calls: Vec<String>,
+    /// What must stand in no record, beside what the gateway itself is given, is sent and sends.
+    pub secrets: Vec<String>,
 }
 
 impl Setup {
@@ -58,7 +69,10 @@ impl Setup {
     ///
     /// When the tests do not run under `cargo xtask test`.
     pub fn of(world: &World) -> Result<Self> {
-        Self::with_config(&world.config(), world.environment())
+        Ok(Self {
+            secrets: world.secrets()?,
+            ..Self::with_config(&world.config(), world.environment())?
+        })
     }
 
     /// The filter as it ships, with any configuration.
@@ -73,6 +87,10 @@ impl Setup {
             environment,
             clock: now(),
             failure_policy: FailurePolicy::Reload,
+            allow_on_headers_stop_iteration: false,
+            follow_redirects: false,
+            denied_host_calls: Vec::new(),
+            secrets: Vec::new(),
         })
     }
 
@@ -114,7 +132,8 @@ pub struct Answer {
     logged: Option<Logged>,
 }
 
-/// A started gateway.
+/// A started gateway. When it is dropped, its records are searched for every token and key that it was given, was sent or
+/// has sent; one that is found fails the test.
 #[derive(Debug)]
 pub enum Gateway {
     /// A real Envoy.
@@ -164,12 +183,21 @@ impl Gateway {
         protocol: Protocol,
         request: &Request,
     ) -> Result<Answer> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let marker = format!("m{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let marker = next_marker();
         let request = request.clone().header(MARKER, marker.as_str());
+        self.secrets().add_request(&request);
+        let answer = match self {
+            Self::Envoy(gateway) => gateway.send(plugin, protocol, &request, marker).await?,
+            Self::TestHost(gateway) => gateway.send(plugin, protocol, &request, marker)?,
+        };
+        self.secrets().add_response(&answer.response);
+        Ok(answer)
+    }
+
+    fn secrets(&mut self) -> &mut Secrets {
         match self {
-            Self::Envoy(gateway) => gateway.send(plugin, protocol, &request, marker).await,
-            Self::TestHost(gateway) => gateway.send(plugin, protocol, &request, marker),
+            Self::Envoy(gateway) => gateway.secrets(),
+            Self::TestHost(gateway) => gateway.secrets(),
         }
     }
 
@@ -280,4 +308,10 @@ impl Gateway {
             Self::TestHost(gateway) => Ok(gateway.traps()),
         }
     }
+}
+
+/// A marker that no other request of this process has.
+fn next_marker() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("m{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

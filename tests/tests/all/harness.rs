@@ -14,6 +14,7 @@ fn without_filter() -> Listener {
         plugin: None,
         normalize: false,
         upgrade: Upgrade::WebSocketAndConnect,
+        follow_redirects: false,
     }
 }
 

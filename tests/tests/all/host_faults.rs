@@ -1,4 +1,5 @@
-//! Host calls that fail. Only in the test host: nobody can make Envoy's fail. Whatever goes wrong, nothing is forwarded.
+//! Host calls that fail, with every status, at any call and with nonsense for an answer. Only in the test host: Envoy can
+//! be made to deny a call altogether, which is in `denied_calls`. Whatever goes wrong, nothing is forwarded.
 
 use postern_host::Fault;
 use postern_tests::Result;
@@ -15,7 +16,7 @@ const STATUSES: [u32; 6] = [1, 2, 6, 7, 10, 12];
 fn host(gateway: &mut Gateway) -> &mut HostGateway {
     match gateway {
         Gateway::TestHost(host) => host,
-        Gateway::Envoy(_) => panic!("nobody can make Envoy's host calls fail"),
+        Gateway::Envoy(_) => panic!("Envoy has no faults to inject"),
     }
 }
 

@@ -1,17 +1,32 @@
 //! The filter before a real upstream, in a real Envoy and in the test host. One module for each topic.
 
+mod abi;
+mod bench;
 mod budgets;
 mod configuration;
 mod cut_off;
 mod demo;
+mod denied_calls;
+mod draining;
 mod expiry;
+mod extended_connect;
+mod forms;
+mod grpc_client;
 mod harness;
 mod host_faults;
+mod inline_exchange;
 mod keys;
+mod metrics;
+mod oauth_clients;
+mod redirects;
+mod reissue;
+mod rotation;
 mod sample_config;
 mod scenarios;
 mod secrets;
 mod seed_walk;
+mod shadow;
 mod shared_cases;
 mod survival;
+mod upgrades;
 mod zones;

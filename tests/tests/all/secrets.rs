@@ -1,4 +1,5 @@
-//! No raw token and no key in any record: logs, ABI trace, access log, statistics, configuration dump.
+//! No raw token and no key in any record: logs, ABI trace, access log, statistics, configuration dump. Every other test
+//! looks for what its own gateways were given, were sent and sent, when they are dropped.
 
 use postern_tests::fixture::{EXCHANGE, World};
 use postern_tests::gateway::{Gateway, Kind, Setup};
@@ -93,4 +94,35 @@ async fn the_search_would_find_a_secret() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A gateway for which a word that it writes down is a secret.
+async fn talkative(kind: Kind, word: &str) -> Result<Gateway> {
+    let setup = Setup {
+        secrets: vec![word.to_owned()],
+        ..Setup::of(&World::new()?)?
+    };
+    let mut gateway = Gateway::start(kind, &setup).await?;
+    gateway.send(&Request::get(CALL)).await?;
+    Ok(gateway)
+}
+
+#[tokio::test]
+#[should_panic(expected = "stands in a record")]
+async fn a_secret_in_what_envoy_leaves_behind_fails_whichever_test_it_was() {
+    drop(
+        talkative(Kind::Envoy, "wasmcustom.postern")
+            .await
+            .expect("a gateway"),
+    );
+}
+
+#[tokio::test]
+#[should_panic(expected = "stands in a record")]
+async fn a_secret_in_what_the_test_host_leaves_behind_fails_whichever_test_it_was() {
+    drop(
+        talkative(Kind::TestHost, "proxy_on_request_headers")
+            .await
+            .expect("a gateway"),
+    );
 }

@@ -12,6 +12,7 @@ use crate::demo::{self, Gateway};
 use crate::envoy;
 use crate::process;
 use crate::wasm::{self, Artefact, Choice, Toolchain, Variant};
+use crate::web;
 use crate::workspace::Workspace;
 
 /// One step.
@@ -23,11 +24,11 @@ pub(crate) enum Step {
     Deny,
     /// Lints of all native code
     Clippy,
-    /// Lints of the filter on its target
+    /// Lints of the filter and the web package on their target
     ClippyWasm,
     /// Documentation without a warning
     Docs,
-    /// Documentation of the filter on its target
+    /// Documentation of the filter and the web package on their target
     DocsWasm,
     /// The filter and its test variant, cut to the lists
     Wasm,
@@ -35,6 +36,10 @@ pub(crate) enum Step {
     Reproducible,
     /// The filter from Debian's compiler
     WasmDebian,
+    /// The package for web pages, tried in Node.js
+    Web,
+    /// The same in a page in Chromium
+    WebPage,
     /// A real Envoy
     Envoy,
     /// All tests, in the test host and in Envoy
@@ -47,7 +52,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// All of them in order.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Format,
         Self::Deny,
         Self::Clippy,
@@ -57,6 +62,8 @@ impl Step {
         Self::Wasm,
         Self::Reproducible,
         Self::WasmDebian,
+        Self::Web,
+        Self::WebPage,
         Self::Envoy,
         Self::Tests,
         Self::DemoHost,
@@ -83,6 +90,7 @@ pub(crate) struct Context<'a> {
     toolchain: OnceCell<Toolchain>,
     product: OnceCell<Artefact>,
     trap: OnceCell<Artefact>,
+    web: OnceCell<PathBuf>,
     envoy: OnceCell<PathBuf>,
 }
 
@@ -96,6 +104,7 @@ impl<'a> Context<'a> {
             toolchain: OnceCell::new(),
             product: OnceCell::new(),
             trap: OnceCell::new(),
+            web: OnceCell::new(),
             envoy: OnceCell::new(),
         }
     }
@@ -125,6 +134,8 @@ impl<'a> Context<'a> {
                 Ok(Outcome::Passed)
             }
             Step::WasmDebian => self.wasm_debian(),
+            Step::Web => self.web(),
+            Step::WebPage => self.web_page(),
             Step::Envoy => {
                 println!("{}", self.envoy()?.display());
                 Ok(Outcome::Passed)
@@ -155,18 +166,27 @@ impl<'a> Context<'a> {
         if !self.toolchain()?.is_precompiled() {
             return Ok(without_library());
         }
-        let mut clippy = wasm::cargo(self.workspace, self.toolchain()?, "clippy");
-        clippy.args(["--all-features", "--", "-D", "warnings"]);
-        self.with_component("clippy", clippy)
+        for package in [wasm::PACKAGE, web::PACKAGE] {
+            let mut clippy = wasm::cargo(self.workspace, self.toolchain()?, package, "clippy");
+            clippy.args(["--all-features", "--", "-D", "warnings"]);
+            let outcome = self.with_component("clippy", clippy)?;
+            if outcome != Outcome::Passed {
+                return Ok(outcome);
+            }
+        }
+        Ok(Outcome::Passed)
     }
 
     fn docs_wasm(&self) -> Result<Outcome> {
         if !self.toolchain()?.is_precompiled() {
             return Ok(without_library());
         }
-        let mut docs = wasm::cargo(self.workspace, self.toolchain()?, "doc");
-        docs.arg("--no-deps");
-        finish(documented(docs))
+        for package in [wasm::PACKAGE, web::PACKAGE] {
+            let mut docs = wasm::cargo(self.workspace, self.toolchain()?, package, "doc");
+            docs.arg("--no-deps");
+            finish(documented(docs))?;
+        }
+        Ok(Outcome::Passed)
     }
 
     fn wasm(&self) -> Result<Outcome> {
@@ -187,6 +207,22 @@ impl<'a> Context<'a> {
         Ok(Outcome::Passed)
     }
 
+    fn web(&self) -> Result<Outcome> {
+        let package = self.web_package()?;
+        web::print(package)?;
+        match web::tests(self.workspace, package, "package.test.mjs") {
+            Ok(tests) => finish(tests),
+            Err(missing) => Ok(Outcome::Skipped(process::with_causes(&missing))),
+        }
+    }
+
+    fn web_page(&self) -> Result<Outcome> {
+        match web::tests_in_chromium(self.workspace, self.web_package()?) {
+            Ok(tests) => finish(tests),
+            Err(missing) => Ok(Outcome::Skipped(process::with_causes(&missing))),
+        }
+    }
+
     fn tests(&self) -> Result<Outcome> {
         // The tests start programs of the workspace, and `cargo test` alone does not build each of them.
         process::run(&mut demo::build(self.workspace))?;
@@ -205,7 +241,9 @@ impl<'a> Context<'a> {
             Gateway::Host => None,
             Gateway::Envoy => Some(self.envoy()?.as_path()),
         };
-        let mut demo = demo::command(self.workspace, &product.path, gateway, envoy);
+        // Apart from the folder of a demo that a developer has running.
+        let folder = "test-demo";
+        let mut demo = demo::command(self.workspace, folder, &product.path, gateway, envoy);
         demo.arg("--once");
         finish(demo)
     }
@@ -226,6 +264,14 @@ impl<'a> Context<'a> {
 
     fn module(&self, variant: Variant) -> Result<Artefact> {
         Ok(wasm::build(self.workspace, self.toolchain()?, variant)?)
+    }
+
+    fn web_package(&self) -> Result<&PathBuf> {
+        once(&self.web, || {
+            // With all native programs, which the tests need anyway: alone it would be built twice.
+            let mut native = demo::build(self.workspace);
+            Ok(web::build(self.workspace, self.toolchain()?, &mut native)?)
+        })
     }
 
     fn envoy(&self) -> Result<&PathBuf> {

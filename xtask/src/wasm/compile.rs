@@ -11,7 +11,7 @@ use crate::process::{self, ProcessError};
 use crate::workspace::Workspace;
 
 /// The package of the filter.
-const PACKAGE: &str = "postern-plugin";
+pub(crate) const PACKAGE: &str = "postern-plugin";
 
 /// Separates flags in the variables that cargo reads them from, so that a folder's name may hold a space.
 const SEPARATOR: &str = "\x1f";
@@ -41,7 +41,7 @@ pub(crate) fn compile(
     toolchain: &Toolchain,
     variant: Variant,
 ) -> Result<PathBuf, ProcessError> {
-    let mut cargo = cargo(workspace, toolchain, "build");
+    let mut cargo = cargo(workspace, toolchain, PACKAGE, "build");
     cargo.args(["--profile", "wasm", "--locked"]);
     if variant == Variant::TestTrap {
         cargo.args(["--features", "test-trap"]);
@@ -53,10 +53,16 @@ pub(crate) fn compile(
         .join("wasm/postern_plugin.wasm"))
 }
 
-/// Cargo with a subcommand for the plugin on its target, with the flags of the build.
-pub(crate) fn cargo(workspace: &Workspace, toolchain: &Toolchain, subcommand: &str) -> Command {
+/// Cargo with a subcommand for a package on the target, with the flags of the build: the same for each package, so that
+/// they share what is compiled.
+pub(crate) fn cargo(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    package: &str,
+    subcommand: &str,
+) -> Command {
     let mut cargo = workspace.cargo();
-    cargo.args([subcommand, "--package", PACKAGE, "--target", TARGET]);
+    cargo.args([subcommand, "--package", package, "--target", TARGET]);
     toolchain.prepare(&mut cargo);
     cargo
         // The variable that wins over all others and over every configuration file: what a developer sets for native

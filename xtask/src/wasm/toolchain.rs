@@ -234,14 +234,28 @@ fn install_debian() -> Result<(), ToolchainError> {
         return Err(ToolchainError::NotRoot);
     }
     eprintln!("installing {} with apt-get", DEBIAN_PACKAGES.join(" and "));
-    process::run_aside(apt("apt-get").arg("update"))?;
+    update()?;
     if process::capture(apt("apt-cache").arg("show").args(DEBIAN_PACKAGES)).is_err() {
         return Err(ToolchainError::NoPackages);
     }
-    // The package could push out another compiler of the distribution, which somebody may need.
-    let options = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    process::run_aside(apt("apt-get").args(options).args(DEBIAN_PACKAGES))?;
+    install(&DEBIAN_PACKAGES)?;
     Ok(())
+}
+
+/// Installs packages of the distribution. Only root can.
+pub(crate) fn apt_install(packages: &[&str]) -> Result<(), ProcessError> {
+    update()?;
+    install(packages)
+}
+
+fn update() -> Result<(), ProcessError> {
+    process::run_aside(apt("apt-get").arg("update"))
+}
+
+fn install(packages: &[&str]) -> Result<(), ProcessError> {
+    // A package could push out another of the distribution, such as a compiler, which somebody may need.
+    let options = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+    process::run_aside(apt("apt-get").args(options).args(packages))
 }
 
 fn apt(program: &str) -> Command {

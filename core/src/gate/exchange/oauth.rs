@@ -47,6 +47,8 @@ pub(in crate::gate) fn answer<'a>(
         return Err(client(Reason::ExchangeQuery));
     }
     match head.authorization().map_err(|fault| client(fault.into()))? {
+        // Hosts hand two headers over as one, joined by a comma, which no base64 has.
+        Some(value) if value.contains(&b',') => Err(client(Reason::SeveralCredentials)),
         Some(value) if is_basic(value) => client_credentials(gate, value, now, random)
             .map_err(|refusal| refusal.put_in(Terms::OAuthClient)),
         Some(_) => Err(client(Reason::OtherScheme)),

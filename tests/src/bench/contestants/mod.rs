@@ -41,20 +41,60 @@ pub struct Contestant {
     pub ours: bool,
 }
 
+impl Contestant {
+    /// Whether there is no filter, and so nothing that is added.
+    pub fn is_baseline(&self) -> bool {
+        self.chain == NONE
+    }
+
+    /// The status of the right answer.
+    pub fn status(&self) -> u16 {
+        if self.is_baseline() {
+            200
+        } else {
+            self.traffic.status()
+        }
+    }
+}
+
 /// Requests without a filter.
 pub const NONE: &str = "none";
 
+/// The same with a credential that is much shorter than an access token, and so quicker to read for Envoy itself.
+const NONE_API_KEY: &str = "none-api-key";
+
+/// The same without a credential.
+const NONE_NO_CREDENTIAL: &str = "none-no-credential";
+
 /// What an operator would use instead, and so the measure of all.
 pub const REFERENCE: &str = "jwt-authn";
+
+/// The other thing that an operator would use instead.
+pub const EXT_AUTHZ: &str = "ext-authz";
 
 /// All contestants, in the table's order.
 pub const CONTESTANTS: &[Contestant] = &[
     peer(NONE, "no filter", NONE, Traffic::Seen),
     peer(
-        "api-key-auth",
-        "`api_key_auth`, 10,000 keys in plain text",
-        "api-key-auth",
+        NONE_API_KEY,
+        "no filter, an API token for a credential",
+        NONE,
         Traffic::ApiKeys,
+    ),
+    peer(
+        NONE_NO_CREDENTIAL,
+        "no filter, no credential",
+        NONE,
+        Traffic::NoCredential,
+    ),
+    against(
+        NONE_API_KEY,
+        peer(
+            "api-key-auth",
+            "`api_key_auth`, 10,000 keys in plain text",
+            "api-key-auth",
+            Traffic::ApiKeys,
+        ),
     ),
     peer(
         "jwt-authn-cached",
@@ -68,11 +108,14 @@ pub const CONTESTANTS: &[Contestant] = &[
         "floor",
         Traffic::Seen,
     ),
-    peer(
-        "lua",
-        "Lua: one header read and compared",
-        "lua",
-        Traffic::OneApiKey,
+    against(
+        NONE_API_KEY,
+        peer(
+            "lua",
+            "Lua: one header read and compared",
+            "lua",
+            Traffic::OneApiKey,
+        ),
     ),
     peer(
         REFERENCE,
@@ -81,9 +124,9 @@ pub const CONTESTANTS: &[Contestant] = &[
         Traffic::Seen,
     ),
     peer(
-        "ext-authz",
+        EXT_AUTHZ,
         "HTTP `ext_authz`, answered by the same process",
-        "ext-authz",
+        EXT_AUTHZ,
         Traffic::Seen,
     ),
     Contestant {
@@ -97,13 +140,19 @@ pub const CONTESTANTS: &[Contestant] = &[
         LARGE,
         Traffic::Refused,
     ),
-    ours(
-        "no-credential",
-        "no credential (401)",
-        LARGE,
-        Traffic::NoCredential,
+    against(
+        NONE_NO_CREDENTIAL,
+        ours(
+            "no-credential",
+            "no credential (401)",
+            LARGE,
+            Traffic::NoCredential,
+        ),
     ),
-    ours("exchange", "exchange, `RawToken`", LARGE, Traffic::Exchange),
+    against(
+        NONE_API_KEY,
+        ours("exchange", "exchange, `RawToken`", LARGE, Traffic::Exchange),
+    ),
     ours(
         "seen-small",
         "access token seen before, 100 tokens, 10 methods",
@@ -122,20 +171,26 @@ pub const CONTESTANTS: &[Contestant] = &[
         SMALL,
         Traffic::Refused,
     ),
-    ours(
-        "no-credential-small",
-        "no credential, 100 tokens, 10 methods",
-        SMALL,
-        Traffic::NoCredential,
+    against(
+        NONE_NO_CREDENTIAL,
+        ours(
+            "no-credential-small",
+            "no credential, 100 tokens, 10 methods",
+            SMALL,
+            Traffic::NoCredential,
+        ),
     ),
-    ours(
-        "exchange-small",
-        "exchange, 100 tokens, 10 methods",
-        SMALL,
-        Traffic::Exchange,
+    against(
+        NONE_API_KEY,
+        ours(
+            "exchange-small",
+            "exchange, 100 tokens, 10 methods",
+            SMALL,
+            Traffic::Exchange,
+        ),
     ),
     with_many_headers(peer(
-        "none-many",
+        NONE_MANY,
         "no filter, 40 headers of 100 bytes",
         NONE,
         Traffic::Seen,
@@ -154,6 +209,9 @@ pub const CONTESTANTS: &[Contestant] = &[
     )),
 ];
 
+/// [`NONE`] with many headers.
+const NONE_MANY: &str = "none-many";
+
 const LARGE: &str = "postern";
 const SMALL: &str = "postern-small";
 
@@ -165,7 +223,7 @@ pub const CHAINS: &[Chain] = &[
     Chain::peer("floor", include_str!("floor.json")),
     Chain::peer("lua", include_str!("lua.json")),
     Chain::peer(REFERENCE, include_str!("jwt_authn.json")),
-    Chain::peer("ext-authz", include_str!("ext_authz.json")),
+    Chain::peer(EXT_AUTHZ, include_str!("ext_authz.json")),
     Chain {
         name: LARGE,
         text: include_str!("postern.json"),
@@ -285,10 +343,18 @@ const fn ours(
     }
 }
 
+/// With another baseline: the same requests, or requests as long, without a filter.
+const fn against(baseline: &'static str, contestant: Contestant) -> Contestant {
+    Contestant {
+        baseline,
+        ..contestant
+    }
+}
+
 const fn with_many_headers(contestant: Contestant) -> Contestant {
     Contestant {
         padding: MANY,
-        baseline: "none-many",
+        baseline: NONE_MANY,
         reference: "jwt-authn-many",
         ..contestant
     }
@@ -325,6 +391,7 @@ mod tests {
             names(&["seen-many", "lua"]),
             [
                 "none",
+                "none-api-key",
                 "lua",
                 "jwt-authn",
                 "none-many",

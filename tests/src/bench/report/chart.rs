@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::results::{Results, Row};
 
-const WIDTH: f64 = 960.0;
-const LABELS: f64 = 400.0;
+const WIDTH: f64 = 990.0;
+const LABELS: f64 = 430.0;
 const VALUES: f64 = 60.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
@@ -36,7 +36,7 @@ pub fn chart(results: &Results) -> String {
     let rows: Vec<&Row> = results
         .rows
         .iter()
-        .filter(|row| row.contestant.name != row.contestant.baseline)
+        .filter(|row| !row.contestant.is_baseline())
         .collect();
     let most = rows
         .iter()
@@ -73,8 +73,9 @@ fn bar(svg: &mut String, row: &Row, top: f64, scale: f64) {
     let who = if contestant.ours { "Postern: " } else { "" };
     let label = escape(&format!("{who}{}", contestant.title.replace('`', "")));
     let (text, middle) = (top + ROW / 2.0 + 4.5, top + ROW / 2.0);
-    let width = (ratio.value * scale).max(0.0);
-    let (low, high) = (LABELS + ratio.low * scale, LABELS + ratio.high * scale);
+    let at = |ratio: f64| LABELS + (ratio * scale).max(0.0);
+    let (low, high) = (at(ratio.low), at(ratio.high));
+    let width = at(ratio.value) - LABELS;
     // Writing into a string cannot fail.
     let _ = writeln!(
         svg,
@@ -107,7 +108,7 @@ mod tests {
         // jwt_authn is the longest: 1.00 is 500 wide.
         assert!(svg.contains("width=\"500.0\""), "{svg}");
         assert!(
-            svg.contains("class=\"ours\" x=\"400\" y=\"95.0\" width=\"250.0\""),
+            svg.contains("class=\"ours\" x=\"430\" y=\"95.0\" width=\"250.0\""),
             "{svg}"
         );
         assert!(svg.contains(">0.50</text>"), "{svg}");

@@ -8,12 +8,13 @@ const HEAD: [&str; 6] = [
     "× `jwt_authn`",
     "90 % interval",
     "must",
-    "requests/s",
+    "× `ext_authz`",
 ];
 
 /// All rows.
 pub fn table(results: &Results) -> String {
-    let rows: Vec<[String; HEAD.len()]> = results.rows.iter().map(cells).collect();
+    let rows: Vec<[String; HEAD.len()]> =
+        results.rows.iter().map(|row| cells(results, row)).collect();
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())
@@ -33,6 +34,7 @@ pub fn table(results: &Results) -> String {
 /// One paragraph about where and how the figures came about.
 pub fn circumstances(results: &Results) -> String {
     let at = &results.circumstances;
+    let (disturbed, turns) = results.disturbed();
     let doubts: String = results
         .doubts()
         .iter()
@@ -42,7 +44,7 @@ pub fn circumstances(results: &Results) -> String {
         "{rounds} rounds of {requests} requests for each contestant, seed {seed}; Envoy {envoy}, one worker, on {processors} × \
          {processor}, Linux {kernel}; `postern.wasm` of {bytes} bytes, SHA-256 {sha256}…. A request without a filter took \
          {base:.1} µs of Envoy's CPU time and {generator:.1} µs of the generator's. Envoy was running {busy:.0} % of the time, \
-         and for {held_up:.1} % of it something else had its CPU.{doubts}\n",
+         and for {held_up:.1} % of it something else had its CPU; {disturbed} of {turns} turns were disturbed.{doubts}\n",
         rounds = at.plan.rounds,
         requests = at.plan.requests,
         seed = at.plan.seed,
@@ -59,10 +61,15 @@ pub fn circumstances(results: &Results) -> String {
     )
 }
 
-fn cells(row: &Row) -> [String; HEAD.len()] {
+fn cells(results: &Results, row: &Row) -> [String; HEAD.len()] {
     let contestant = row.contestant;
-    let is_baseline = contestant.name == contestant.baseline;
-    let or_dash = |text: String| if is_baseline { "–".to_owned() } else { text };
+    let or_dash = |text: String| {
+        if contestant.is_baseline() {
+            "–".to_owned()
+        } else {
+            text
+        }
+    };
     let who = if contestant.ours { "Postern: " } else { "" };
     let must = match (contestant.must, row.holds()) {
         (Some(must), Some(true)) => format!("{must:.2}: holds"),
@@ -75,7 +82,9 @@ fn cells(row: &Row) -> [String; HEAD.len()] {
         or_dash(format!("{:.2}", row.ratio.value)),
         or_dash(format!("{:.2} to {:.2}", row.ratio.low, row.ratio.high)),
         must,
-        format!("{:.0}", row.rate),
+        results
+            .to_ext_authz(row)
+            .map_or_else(String::new, |ratio| or_dash(format!("{ratio:.2}"))),
     ]
 }
 
@@ -137,8 +146,6 @@ mod tests {
     #[test]
     fn what_speaks_against_the_figures_stands_beside_them() {
         assert!(!circumstances(&steady(70.0, 0.99, 0.0)).contains("In doubt"));
-        assert!(
-            circumstances(&steady(70.0, 0.99, 0.2)).contains("In doubt: the machine was not quiet")
-        );
+        assert!(circumstances(&steady(70.0, 0.99, 0.2)).contains("In doubt: something else had"));
     }
 }

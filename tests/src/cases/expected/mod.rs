@@ -1,11 +1,13 @@
 //! What must come of a request, and whether it did.
 
 mod forwarded;
+mod oauth;
 mod refusal;
 
 use std::collections::BTreeMap;
 
 pub use forwarded::Forwarded;
+pub use oauth::OAuthRefusal;
 pub use refusal::Refusal;
 
 use super::run::mask_decision;
@@ -29,6 +31,19 @@ pub enum Expected {
         /// The person's id.
         person: &'static str,
     },
+    /// The filter answers an OAuth client with an access token of this API token.
+    ExchangedByOAuth {
+        /// The API token's id.
+        token: &'static str,
+        /// The person's id.
+        person: &'static str,
+        /// `aud` of the access token.
+        audience: &'static str,
+        /// Whether it was asked for with a form (RFC 8693).
+        form: bool,
+    },
+    /// The filter refuses it in the terms of OAuth.
+    RefusedByOAuth(OAuthRefusal),
     /// The upstream gets it.
     Forwarded(Forwarded),
     /// Envoy itself answers.
@@ -44,6 +59,12 @@ pub enum Expected {
 impl From<Refusal> for Expected {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<OAuthRefusal> for Expected {
+    fn from(refusal: OAuthRefusal) -> Self {
+        Self::RefusedByOAuth(refusal)
     }
 }
 
@@ -66,6 +87,19 @@ impl Expected {
             Self::Exchanged { token, person } => {
                 nothing_forwarded(&mut faults, answer);
                 check_exchanged(&mut faults, answer, token, person);
+            }
+            Self::ExchangedByOAuth {
+                token,
+                person,
+                audience,
+                form,
+            } => {
+                nothing_forwarded(&mut faults, answer);
+                oauth::check_exchanged(&mut faults, answer, [token, person, audience], *form);
+            }
+            Self::RefusedByOAuth(refusal) => {
+                nothing_forwarded(&mut faults, answer);
+                refusal.check(&mut faults, answer, logged);
             }
             Self::RefusedGrpc(status) => {
                 nothing_forwarded(&mut faults, answer);

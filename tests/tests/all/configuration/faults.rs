@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(super) struct Fault {
     pub(super) name: &'static str,
     pub(super) apply: fn(&mut Value),
-    /// What the log line must name: the JSON path, and a word of the reason.
+    /// How the log line goes on: the JSON path, which is empty for the whole document, and the reason.
     pub(super) path: &'static str,
     pub(super) reason: &'static str,
 }
@@ -41,8 +41,8 @@ fn copy(config: &mut Value, array: &str, place: usize) -> Value {
     policy(config)[array][place].clone()
 }
 
-fn hash(digit: &str) -> Value {
-    json!(format!("sha256:{}", digit.repeat(64)))
+fn hash(byte: &str) -> Value {
+    json!(format!("sha256:{}", byte.repeat(32)))
 }
 
 /// All of them.
@@ -57,8 +57,8 @@ fn plugin_faults() -> Vec<Fault> {
     vec![
         fault(
             "an unknown member",
-            "",
-            "unknown field `surprise`",
+            "surprise",
+            "unknown field `surprise`, expected one of ",
             |config| config["surprise"] = json!(1),
         ),
         fault("a member missing", "", "missing field `issuer`", |config| {
@@ -66,31 +66,51 @@ fn plugin_faults() -> Vec<Fault> {
                 .as_object_mut()
                 .and_then(|members| members.remove("issuer"));
         }),
-        fault("no hosts", "hosts", "empty", |config| {
+        fault("no hosts", "hosts", "the list is empty", |config| {
             config["hosts"] = json!([]);
         }),
-        fault("a host with a port", "hosts[0]", "port", |config| {
-            config["hosts"][0] = json!("api.example.com:443");
-        }),
-        fault("an unknown mode", "mode", "unknown variant", |config| {
-            config["mode"] = json!("open");
-        }),
+        fault(
+            "a host with a port",
+            "hosts[0]",
+            "write it as \"api.example.com\": lower case, without port",
+            |config| {
+                config["hosts"][0] = json!("api.example.com:443");
+            },
+        ),
+        fault(
+            "an unknown mode",
+            "mode",
+            "unknown variant `open`, expected `enforce` or `shadow`",
+            |config| {
+                config["mode"] = json!("open");
+            },
+        ),
         fault(
             "a TTL of more than an hour",
             "exchange.ttl",
-            "between",
+            "must be between 1 s and 1h",
             |config| config["exchange"]["ttl"] = json!("61m"),
         ),
-        fault("a TTL of nothing", "exchange.ttl", "between", |config| {
-            config["exchange"]["ttl"] = json!("0s");
-        }),
-        fault("a TTL without unit", "exchange.ttl", "duration", |config| {
-            config["exchange"]["ttl"] = json!(300);
-        }),
+        fault(
+            "a TTL of nothing",
+            "exchange.ttl",
+            "must be between 1 s and 1h",
+            |config| {
+                config["exchange"]["ttl"] = json!("0s");
+            },
+        ),
+        fault(
+            "a TTL without unit",
+            "exchange.ttl",
+            "invalid type: integer `300`, expected a duration like \"5m\"",
+            |config| {
+                config["exchange"]["ttl"] = json!(300);
+            },
+        ),
         fault(
             "an exchange under a service",
             "exchange.path",
-            "under a service",
+            "lies under a service or a public route of the policy",
             |config| {
                 config["exchange"]["path"] = json!("/m42Services/api/orders/exchange");
             },
@@ -98,7 +118,7 @@ fn plugin_faults() -> Vec<Fault> {
         fault(
             "an environment variable that is not set",
             "root_key_env",
-            "POSTERN_NOWHERE",
+            "the environment variable \"POSTERN_NOWHERE\" is not set for this VM",
             |config| {
                 config["root_key_env"] = json!("POSTERN_NOWHERE");
             },
@@ -106,7 +126,7 @@ fn plugin_faults() -> Vec<Fault> {
         fault(
             "an identity header that there is not",
             "identity[0]",
-            "unknown variant",
+            "unknown variant `name`, expected one of `person`",
             |config| {
                 config["identity"][0] = json!("name");
             },
@@ -119,13 +139,13 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "another format",
             "policy.inline.format",
-            "format",
+            "format 2 is unknown",
             |config| policy(config)["format"] = json!(2),
         ),
         fault(
             "an unknown member of a token",
-            "policy.inline.tokens[0]",
-            "unknown field",
+            "policy.inline.tokens[0].name",
+            "unknown field `name`, expected one of ",
             |config| {
                 policy(config)["tokens"][0]["name"] = json!("x");
             },
@@ -133,17 +153,17 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "two tokens with one id",
             "policy.inline.tokens[7].id",
-            "t-external",
+            "\"t-external\" is there twice",
             |config| {
                 let mut token = copy(config, "tokens", 0);
-                token["hash"] = hash("a");
+                token["hash"] = hash("3d");
                 push(config, "tokens", token);
             },
         ),
         fault(
             "two tokens with one hash",
             "policy.inline.tokens[7].hash",
-            "hash",
+            "token \"t-external\" has the same hash",
             |config| {
                 let mut token = copy(config, "tokens", 0);
                 token["id"] = json!("t-copy");
@@ -153,7 +173,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "a token of nobody",
             "policy.inline.tokens[0].person",
-            "p-nobody",
+            "there is no person \"p-nobody\" in the policy",
             |config| {
                 policy(config)["tokens"][0]["person"] = json!("p-nobody");
             },
@@ -161,7 +181,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "a hash that is too short",
             "policy.inline.tokens[0].hash",
-            "64",
+            "a token's hash has exactly 64 hexadecimal digits",
             |config| {
                 policy(config)["tokens"][0]["hash"] = json!("sha256:abc");
             },
@@ -169,7 +189,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "the hash of nothing",
             "policy.inline.tokens[0].hash",
-            "known",
+            "this is the hash of a well-known text",
             |config| {
                 policy(config)["tokens"][0]["hash"] = json!(
                     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -179,7 +199,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "an expiry that is no instant",
             "policy.inline.tokens[0].expires_at",
-            "never",
+            "not an instant of the form YYYY-MM-DDThh:mm:ssZ",
             |config| {
                 policy(config)["tokens"][0]["expires_at"] = json!("tomorrow");
             },
@@ -197,7 +217,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "two persons with one id",
             "policy.inline.persons[3].id",
-            "p-external",
+            "\"p-external\" is there twice",
             |config| {
                 let person = copy(config, "persons", 0);
                 push(config, "persons", person);
@@ -206,7 +226,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "a person's role that there is not",
             "policy.inline.persons[0].roles[0]",
-            "kings",
+            "there is no role \"kings\" in the policy",
             |config| {
                 policy(config)["persons"][0]["roles"] = json!(["kings"]);
             },
@@ -214,7 +234,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "an id with a space",
             "policy.inline.persons[0].id",
-            "id",
+            "\"p 7\" is no id: use 1 to 64 of the characters",
             |config| {
                 policy(config)["persons"][0]["id"] = json!("p 7");
             },
@@ -222,7 +242,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "two keys with one kid",
             "policy.inline.keys[1].kid",
-            "2026-11",
+            "\"2026-11\" is there twice",
             |config| {
                 let mut key = copy(config, "keys", 0);
                 key["active_from"] = json!("2020-01-01T00:00:00Z");
@@ -232,7 +252,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "two keys active from one instant",
             "policy.inline.keys[1].active_from",
-            "active_from",
+            "key \"2026-11\" is active from the same instant",
             |config| {
                 let mut key = copy(config, "keys", 0);
                 key["kid"] = json!("twin");
@@ -242,7 +262,7 @@ fn record_faults() -> Vec<Fault> {
         fault(
             "a key that ends before its successor's tokens do",
             "policy.inline.keys[1].not_after",
-            "",
+            "not_after must be at least 1 h and 60 s after key \"2026-11\" begins to sign",
             |config| {
                 let active_from = policy(config)["keys"][0]["active_from"].clone();
                 push(
@@ -270,7 +290,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "an audience of nobody there",
             "policy.inline.services[0].audience.persons[0]",
-            "p-nobody",
+            "there is no person \"p-nobody\" in the policy",
             |config| {
                 policy(config)["services"][0]["audience"]["persons"] = json!(["p-nobody"]);
             },
@@ -278,7 +298,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "two services with one name",
             "policy.inline.services[5].name",
-            "there twice",
+            "\"orders\" is there twice",
             |config| {
                 let mut service = copy(config, "services", 0);
                 service["base_path"] = json!("/elsewhere");
@@ -288,7 +308,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "two services at one place",
             "policy.inline.services[5].base_path",
-            "same base path",
+            "the same base path as services[0] at the host 127.0.0.1",
             |config| {
                 let mut service = copy(config, "services", 0);
                 service["name"] = json!("copy");
@@ -298,7 +318,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "patterns that collide",
             "policy.inline.services[0].methods[8].path",
-            "",
+            "GET on the same paths as services[0].methods[3]",
             |config| {
                 let method = json!({"name": "again", "http": ["GET"], "path": "/{other}"});
                 if let Some(methods) = policy(config)["services"][0]["methods"].as_array_mut() {
@@ -309,7 +329,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "patterns that collide once folded",
             "policy.inline.services[2].methods[1].path",
-            "",
+            "GET on the same paths as services[2].methods[0]",
             |config| {
                 let method = json!({"name": "again", "http": ["GET"], "path": "/mONTH"});
                 if let Some(methods) = policy(config)["services"][2]["methods"].as_array_mut() {
@@ -320,7 +340,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a base path with a dot segment",
             "policy.inline.services[0].base_path",
-            "dot",
+            "the path has a segment that is one dot or two",
             |config| {
                 policy(config)["services"][0]["base_path"] = json!("/m42Services/../orders");
             },
@@ -328,7 +348,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a rest that is not last",
             "policy.inline.services[0].methods[0].path",
-            "",
+            "\"{*rest}\" takes the rest of the path and must be the last segment",
             |config| {
                 policy(config)["services"][0]["methods"][0]["path"] = json!("/{*rest}/more");
             },
@@ -336,7 +356,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a method without HTTP methods",
             "policy.inline.services[0].methods[0].http",
-            "",
+            "at least one HTTP method is needed",
             |config| {
                 policy(config)["services"][0]["methods"][0]["http"] = json!([]);
             },
@@ -344,7 +364,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a public path with a parameter",
             "policy.inline.public[0].path",
-            "",
+            "only literal segments may stand here",
             |config| {
                 policy(config)["public"][0]["path"] = json!("/{anything}");
             },
@@ -352,7 +372,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a path of 65 segments",
             "policy.inline.services[0].methods[0].path",
-            "64",
+            "with its service's base path it has more than 64 segments",
             |config| {
                 policy(config)["services"][0]["methods"][0]["path"] = json!("/a".repeat(65));
             },
@@ -360,7 +380,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "an audience of 1,001",
             "policy.inline.services[0].audience",
-            "1000",
+            "an audience lists at most 1000 persons and roles",
             |config| {
                 let names: Vec<String> = (0..1001).map(|number| format!("p-{number}")).collect();
                 for name in &names {
@@ -372,7 +392,7 @@ fn route_faults() -> Vec<Fault> {
         fault(
             "a bypass for a role that there is not",
             "policy.inline.bypass.role",
-            "kings",
+            "there is no role \"kings\" in the policy",
             |config| {
                 policy(config)["bypass"] = json!({"role": "kings"});
             },

@@ -15,11 +15,12 @@ const CALL: &str = "/m42Services/api/orders";
 
 /// The one line that tells the operator.
 fn refusal_line<'a>(log: &'a str, fault: &Fault) -> Option<&'a str> {
-    log.lines().find(|line| {
-        line.contains("configuration refused")
-            && line.contains(fault.path)
-            && line.contains(fault.reason)
-    })
+    let place = match fault.path {
+        "" => String::new(),
+        path => format!("{path}: "),
+    };
+    let refusal = format!("configuration refused: {place}{}", fault.reason);
+    log.lines().find(|line| line.contains(&refusal))
 }
 
 #[tokio::test]

@@ -1,0 +1,125 @@
+//! Every rule of a configuration that can be broken in its text, broken once.
+
+use serde_json::json;
+
+use crate::faults::Row;
+
+pub(crate) fn gateway_rows() -> Vec<Row> {
+    vec![
+        (
+            "/gateway_id",
+            json!(""),
+            "gateway_id",
+            "\"\" is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+        ),
+        ("/hosts", json!([]), "hosts", "the list is empty"),
+        (
+            "/hosts",
+            json!(["api.example.com", "api.example.com"]),
+            "hosts[1]",
+            "\"api.example.com\" is there twice",
+        ),
+        (
+            "/issuer",
+            json!("a b"),
+            "issuer",
+            "use 1 to 256 printable ASCII characters without space, quote and backslash",
+        ),
+        (
+            "/token_audience",
+            json!("a/b"),
+            "token_audience",
+            "use 1 to 128 of the characters A-Z a-z 0-9 . _ : -",
+        ),
+        (
+            "/root_key_env",
+            json!("A=B"),
+            "root_key_env",
+            "\"A=B\" is no name of an environment variable: use capital letters, digits and _, not a digit first",
+        ),
+        (
+            "/exchange/ttl",
+            json!("2h"),
+            "exchange.ttl",
+            "must be between 1 s and 1h",
+        ),
+        (
+            "/exchange/path",
+            json!("/exchange/"),
+            "exchange.path",
+            "must be a path other than the root, without query and trailing slash",
+        ),
+        (
+            "/exchange/oauth_path",
+            json!("/"),
+            "exchange.oauth_path",
+            "must be a path other than the root, without query and trailing slash",
+        ),
+        (
+            "/jwks_path",
+            json!("/keys?x"),
+            "jwks_path",
+            "must be a path other than the root, without query and trailing slash",
+        ),
+        (
+            "/ready_path",
+            json!("ready"),
+            "ready_path",
+            "the path must begin with a slash",
+        ),
+        (
+            "/ready_path",
+            json!("/Exchange"),
+            "ready_path",
+            "is the same path as exchange.path",
+        ),
+        (
+            "/jwks_path",
+            json!("/s2"),
+            "jwks_path",
+            "lies under a service or a public route of the policy, on host \"api.example.com\"",
+        ),
+        (
+            "/ready_path",
+            json!("/a"),
+            "ready_path",
+            "lies under a service or a public route of the policy, on host \"api.example.com\"",
+        ),
+        (
+            "/exchange/path",
+            json!("/s1/exchange"),
+            "exchange.path",
+            "lies under a service or a public route of the policy, on host \"api.example.com\"",
+        ),
+        (
+            "/hosts",
+            json!(["API.example.com"]),
+            "hosts[0]",
+            "write it as \"api.example.com\": lower case, without port and without a trailing dot",
+        ),
+        (
+            "/hosts",
+            json!(["*.example.com"]),
+            "hosts[0]",
+            "not a host name or an IPv6 address in brackets (letters, digits, \"-\", \"_\", and single dots between labels; at most 253 bytes)",
+        ),
+        (
+            "/mode",
+            json!("shadow"),
+            "mode",
+            "shadow mode needs shadow_until, the instant from which on the filter enforces",
+        ),
+        (
+            "/shadow_until",
+            json!("2026-12-31T00:00:00Z"),
+            "shadow_until",
+            "has a meaning in shadow mode only",
+        ),
+        (
+            "/identity",
+            json!(["person", "person"]),
+            "identity[1]",
+            "\"x-postern-person\" is there twice",
+        ),
+    ]
+}

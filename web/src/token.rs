@@ -1,0 +1,5 @@
+//! Tokens by themselves, without a policy.
+
+pub(crate) mod hash;
+mod jwt;
+pub(crate) mod read;
