@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit};
-use serde::Serialize;
 use sha2::Sha256;
 use thiserror::Error;
 
 use crate::derive::{DeriveError, Purpose, derive};
+use crate::jose;
 use crate::order;
 use crate::policy::document;
 use crate::roots::RootKeys;
@@ -136,15 +134,11 @@ impl Key {
                 .map_err(|_| KeyRingError::Header(key.kid.clone()))?;
             service = Some(signing);
         }
-        let header = serde_json::to_vec(&Header {
-            alg: "HS256",
-            typ: "at+jwt",
-            kid: &key.kid,
-        })
-        .map_err(|_| KeyRingError::Header(key.kid.clone()))?;
+        let header = jose::header("HS256", "at+jwt", &key.kid)
+            .map_err(|_| KeyRingError::Header(key.kid.clone()))?;
         Ok(Self {
             policy: key.clone(),
-            header: URL_SAFE_NO_PAD.encode(header),
+            header,
             mac,
             service,
         })
@@ -269,16 +263,11 @@ pub enum KeyRingError {
     Header(String),
 }
 
-/// The JOSE header (RFC 7515, 4; RFC 9068, 2.1), in the order in which it is signed.
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    typ: &'static str,
-    kid: &'a str,
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     const ROOTS: &str = "r1:XgsDwt0_JXKaKB-5XB9ueMQbOk0zIfyQcJWb7SUlMOM";

@@ -15,6 +15,7 @@ pub mod derive;
 pub mod gate;
 pub mod headers;
 pub mod id;
+mod jose;
 mod json;
 pub mod keyring;
 pub mod oauth;

@@ -8,12 +8,14 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::access_token::NewClaims;
 use crate::derive::SecretKey32;
-use crate::time::{Seconds, Timestamp};
+use crate::jose;
+use crate::time::Seconds;
 
 /// The longest life of a service token: as long as a request takes to reach its upstream, with room for clocks that
 /// differ.
@@ -34,15 +36,10 @@ impl ServiceKey {
     /// # Errors
     /// [`ServiceTokenFailed`] if the header cannot be written as JSON.
     pub fn new(kid: &str, secret: &SecretKey32) -> Result<Self, ServiceTokenFailed> {
-        let header = Header {
-            alg: "EdDSA",
-            typ: "postern-service+jwt",
-            kid,
-        };
-        let header = serde_json::to_vec(&header).map_err(|_| ServiceTokenFailed)?;
+        let header = jose::header("EdDSA", "postern-service+jwt", kid);
         Ok(Self {
             signing: SigningKey::from_bytes(secret.expose()),
-            header: URL_SAFE_NO_PAD.encode(header),
+            header: header.map_err(|_| ServiceTokenFailed)?,
         })
     }
 
@@ -96,35 +93,14 @@ pub fn key_set(keys: impl Iterator<Item = PublicJwk>) -> Result<String, ServiceT
     serde_json::to_string(&KeySet { keys }).map_err(|_| ServiceTokenFailed)
 }
 
-/// The claims of a new service token.
-#[derive(Debug, Serialize)]
-pub struct NewServiceClaims<'a> {
-    /// The gateway's issuer.
-    pub iss: &'a str,
-    /// The person.
-    pub sub: &'a str,
-    /// `<token audience>/<service>`.
-    pub aud: &'a str,
-    /// Now.
-    #[serde(serialize_with = "numeric_date")]
-    pub iat: Timestamp,
-    /// At most [`MAX_LIFE`] later, and not after what was presented ends.
-    #[serde(serialize_with = "numeric_date")]
-    pub exp: Timestamp,
-    /// A random id.
-    #[serde(serialize_with = "base64url")]
-    pub jti: [u8; 16],
-    /// The API token's id.
-    pub client_id: &'a str,
-}
-
-/// Writes and signs a service token.
+/// Writes and signs a service token. `aud` is `<token audience>/<service>`; `exp` is at most [`MAX_LIFE`] after `iat`, and
+/// not after what was presented ends.
 ///
 /// # Errors
 /// [`ServiceTokenFailed`] if the claims cannot be written as JSON.
 pub fn mint(
     key: &ServiceKey,
-    claims: &NewServiceClaims<'_>,
+    claims: &NewClaims<'_>,
 ) -> Result<Zeroizing<String>, ServiceTokenFailed> {
     let payload = serde_json::to_vec(claims).map_err(|_| ServiceTokenFailed)?;
     let signed = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(payload));
@@ -139,21 +115,6 @@ pub fn mint(
 #[error("a service token or key set cannot be written as JSON")]
 pub struct ServiceTokenFailed;
 
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    typ: &'static str,
-    kid: &'a str,
-}
-
-fn numeric_date<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(instant.as_secs())
-}
-
-fn base64url<S: Serializer>(bytes: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::{Signature, VerifyingKey};
@@ -161,6 +122,7 @@ mod tests {
     use super::*;
     use crate::derive::{Purpose, derive};
     use crate::roots::RootKeys;
+    use crate::time::Timestamp;
 
     fn key() -> ServiceKey {
         let roots = RootKeys::parse("r1:XgsDwt0_JXKaKB-5XB9ueMQbOk0zIfyQcJWb7SUlMOM").unwrap();
@@ -175,7 +137,7 @@ mod tests {
     }
 
     fn token() -> Zeroizing<String> {
-        let claims = NewServiceClaims {
+        let claims = NewClaims {
             iss: "https://a",
             sub: "p-7",
             aud: "edge/orders",

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 
 use super::Gate;
 use super::decide::Presented;
+use crate::access_token::NewClaims;
 use crate::id::IdCode;
 use crate::policy::MethodRef;
 use crate::random::Random;
 use crate::reason::Reason;
-use crate::service_token::{MAX_LIFE, MIN_LEFT, NewServiceClaims, mint};
+use crate::service_token::{MAX_LIFE, MIN_LEFT, mint};
 use crate::time::Timestamp;
 
 /// The most service tokens that are kept; a few hundred bytes each.
@@ -77,7 +78,7 @@ impl Gate {
         let store = self.policy.store();
         let token = mint(
             key.service().ok_or(Reason::NoKey)?,
-            &NewServiceClaims {
+            &NewClaims {
                 iss: &self.config.issuer,
                 sub: &store.id_text(person.id),
                 aud: &format!("{}/{}", self.config.token_audience, method.service()),

@@ -61,6 +61,16 @@ fn every_fault_is_told_with_its_path() {
             "ready_path: must be a path other than the root",
         ),
         (
+            r#""gateway_id""#,
+            r#""ready_path": null, "gateway_id""#,
+            "ready_path: invalid type: null",
+        ),
+        (
+            r#""gateway_id""#,
+            r#""shadow_until": null, "gateway_id""#,
+            "shadow_until: invalid type: null",
+        ),
+        (
             r#""edge-1""#,
             r#""edge 1""#,
             "gateway_id: \"edge 1\" is no id",
@@ -170,6 +180,16 @@ fn every_fault_of_the_policy_is_told_with_its_path() {
             r#""base_path": "/orders""#,
             r#""base_path": "/orders", "preflight": "answer""#,
             "services[0].preflight: unknown variant",
+        ),
+        (
+            r#""path": "/{id}""#,
+            r#""path": "/{id}", "audience": null"#,
+            "services[0].methods[1].audience: invalid type: null",
+        ),
+        (
+            r#""root": "r1""#,
+            r#""root": "r1", "not_after": null"#,
+            "keys[0].not_after: invalid type: null",
         ),
         (
             r#""roles": ["operators", "auditors"]"#,
