@@ -1,6 +1,6 @@
 //! The policy that the demo begins with and changes.
 
-use postern_core::policy::document::{AudienceMode, Document, Expiry};
+use postern_core::policy::document::{AudienceMode, Document, Expiry, Forward};
 
 use serde_json::json;
 
@@ -69,6 +69,17 @@ pub(super) fn grant(policy: &mut Document) {
             audience.mode = AudienceMode::Restricted;
             audience.persons.push(PERSON.to_owned());
         }
+    }
+}
+
+/// Step 7: what the service gets in place of the caller's credential.
+pub(super) fn forward(policy: &mut Document, forward: Forward) {
+    for service in policy
+        .services
+        .iter_mut()
+        .filter(|service| service.base_path == ALLOWED_PATH)
+    {
+        service.forward = forward;
     }
 }
 

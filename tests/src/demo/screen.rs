@@ -22,10 +22,12 @@ pub(super) fn show_request(request: &Request) {
     ));
     for (name, value) in request.headers.iter() {
         let value = String::from_utf8_lossy(value);
-        let shown = value.strip_prefix("Bearer ").map_or_else(
-            || value.to_string(),
-            |token| format!("Bearer {}", shorten(token)),
-        );
+        let shown = match value.split_once(' ') {
+            Some((scheme @ ("Bearer" | "Basic"), credential)) => {
+                format!("{scheme} {}", shorten(credential))
+            }
+            _ => value.to_string(),
+        };
         say(&format!("> {}: {shown}", name.escape_ascii()));
     }
 }
@@ -36,10 +38,12 @@ pub(super) fn show_response(response: &Response) {
         say(&format!("< www-authenticate: {}", cut(&challenge)));
     }
     let mut body = response.text();
-    if let Ok(json) = response.json()
-        && let Some(token) = json["RawToken"].as_str()
-    {
-        body = body.replace(token, &shorten(token));
+    if let Ok(json) = response.json() {
+        for member in ["RawToken", "access_token"] {
+            if let Some(token) = json[member].as_str() {
+                body = body.replace(token, &shorten(token));
+            }
+        }
     }
     say(&format!("< {}", cut(&body)));
 }

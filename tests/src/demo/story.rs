@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use postern_core::policy::document::Document;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use postern_core::config::{DEFAULT_KEY_SET_PATH, DEFAULT_OAUTH_PATH};
+use postern_core::policy::document::{Document, Forward};
 use tempfile::NamedTempFile;
 
 use super::gateway::Gateway;
@@ -116,14 +119,17 @@ impl Story {
         self.send(&Request::get(DENIED_PATH).bearer(&access_token), 403)
             .await?;
 
-        heading("6. The API token is deactivated: the access token from step 4 is refused at once");
+        self.client_credentials(&api_token).await?;
+        self.service_token(&access_token).await?;
+
+        heading("8. The API token is deactivated: the access token from step 4 is refused at once");
         policy::deactivate(&mut self.policy, "t-1");
         self.load().await?;
         self.send(&Request::get(ALLOWED_PATH).bearer(&access_token), 401)
             .await?;
         self.must(
-            self.upstream.received().len() == 1,
-            "one call, and no other, reached the upstream",
+            self.upstream.received().len() == 3,
+            "the three good calls, and no other request, reached the upstream",
         );
 
         if self.surprises.is_empty() {
@@ -137,9 +143,57 @@ impl Story {
         Ok(self.surprises.is_empty())
     }
 
+    async fn client_credentials(&mut self, api_token: &str) -> Result<()> {
+        heading("6. The same as any OAuth client does it: the token's id and the token by Basic");
+        let pair = STANDARD.encode(format!("t-1:{api_token}"));
+        let request = Request::post(DEFAULT_OAUTH_PATH)
+            .header("authorization", format!("Basic {pair}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("grant_type=client_credentials");
+        let answer = self.send(&request, 200).await?.json()?;
+        let access_token = answer["access_token"].as_str().unwrap_or_default();
+        println!();
+        let call = Request::get(ALLOWED_PATH).bearer(access_token);
+        self.send(&call, 200).await?;
+        Ok(())
+    }
+
+    async fn service_token(&mut self, access_token: &str) -> Result<()> {
+        heading(
+            "7. The service asks for a token of its own, which it verifies with the gateway's public keys",
+        );
+        policy::forward(&mut self.policy, Forward::Reissue);
+        self.load().await?;
+        let call = Request::get(ALLOWED_PATH).bearer(access_token);
+        let echo = self.send(&call, 200).await?.json()?;
+        self.must(
+            echo["authorization"] == "present",
+            "the upstream gets a token",
+        );
+        let reached = self.upstream.received();
+        let authorization = reached
+            .last()
+            .and_then(|call| call.headers.text("authorization"));
+        self.must(
+            authorization.is_some_and(|value| !value.contains(access_token)),
+            "it is not the caller's",
+        );
+        println!();
+        let answer = self
+            .send(&Request::get(DEFAULT_KEY_SET_PATH), 200)
+            .await?
+            .json()?;
+        self.must(
+            answer["keys"][0]["crv"] == "Ed25519",
+            "the key set holds the public key",
+        );
+        Ok(())
+    }
+
     /// Issues a second token and leaves it active, for whoever reads the file.
     pub(super) async fn leave_usable(&mut self, env_file: &Path) -> Result<()> {
         let api_token = policy::issue(&mut self.policy, "t-2", 30)?;
+        policy::forward(&mut self.policy, Forward::Strip);
         let config = policy::config(&self.policy);
         self.gateway.load(&self.folder, &config).await?;
         let lines = [
