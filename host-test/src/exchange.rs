@@ -147,6 +147,8 @@ pub struct UpstreamRequest {
     pub trailers: HeaderMap,
     /// Whether the request came to its end.
     pub complete: bool,
+    /// Whether that was with its headers: without any body, not even an empty one.
+    pub(crate) bodyless: bool,
 }
 
 /// What a guest passed to `proxy_send_local_response`.

@@ -7,7 +7,7 @@ mod target;
 
 use std::collections::VecDeque;
 
-pub(crate) use response::{reply, send, to_client};
+pub(crate) use response::{ends_handshake, reply, send, to_client};
 pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};
@@ -87,6 +87,23 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    pub(crate) const CODEC_ERROR: Self = Self::malformed("http1.codec_error");
+    pub(crate) const INVALID_CHARACTERS: Self = Self::malformed("http1.invalid_characters");
+    pub(crate) const TWO_FRAMINGS: Self =
+        Self::malformed("http1.content_length_and_chunked_not_allowed");
+    pub(crate) const UNKNOWN_ENCODING: Self = Self {
+        status: 501,
+        body: "Not Implemented",
+        ..Self::malformed("http1.invalid_transfer_encoding")
+    };
+    pub(crate) const LOW_VERSION: Self = Self {
+        status: 426,
+        body: "Upgrade Required",
+        ..Self::malformed("low_version")
+    };
+    pub(crate) const TOO_LONG: Self = Self::too_large("http1.headers_too_large");
+    pub(crate) const TOO_MANY: Self = Self::too_large("http1.too_many_headers");
+
     /// The answer to something that is no HTTP.
     const fn malformed(details: &'static str) -> Self {
         Self {
@@ -148,6 +165,9 @@ fn read_headers(
     request_id: &str,
     headers: &mut HeaderMap,
 ) -> Result<(), Refusal> {
+    if let Some(refusal) = request.refusal {
+        return Err(refusal);
+    }
     target::check_sizes(request)?;
     target::check_length(request)?;
     target::start_line(request, headers)?;
@@ -255,8 +275,8 @@ fn parts(request: Request, settings: &FrontSettings, headers: &HeaderMap) -> Vec
         return VecDeque::from([Part::Headers(false)]);
     }
     if !request.http2 && is_upgrade(headers) {
-        // The bytes that follow are the new protocol's.
-        return VecDeque::from([Part::Headers(false)]);
+        // The bytes that follow are the new protocol's. Envoy passes on those that are there, be it none.
+        return VecDeque::from([Part::Headers(false), Part::Body(Vec::new(), false)]);
     }
     if request.unfinished {
         let sent = request.body.into_iter().filter(|part| !part.is_empty());

@@ -205,6 +205,20 @@ impl Host {
         self.settle();
     }
 
+    /// Answers in place of the upstream, as Envoy does when the client breaks off what it sends.
+    pub(crate) fn answer(
+        &mut self,
+        stream: StreamId,
+        status: u16,
+        body: &'static str,
+        details: &'static str,
+    ) {
+        self.with_stream(stream, |stream, around| {
+            stream.answer_as_host(status, body, details, around);
+        });
+        self.settle();
+    }
+
     /// Gives the upstream's reply to a stream that waits for it; other streams take no notice.
     pub fn upstream_replies(&mut self, stream: StreamId, reply: Reply) {
         self.with_stream(stream, |stream, around| stream.reply(reply, around));

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use crate::front::Refusal;
 use crate::headers::HeaderMap;
 
 /// A request as the client puts it on the wire. What the filter sees of it is what Envoy makes of it: names in lower case,
@@ -27,6 +28,8 @@ pub struct Request {
     pub(crate) body: Vec<Vec<u8>>,
     pub(crate) trailers: HeaderMap,
     pub(crate) unfinished: bool,
+    /// The parser has given up already.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) http2: bool,
     pub(crate) worker: Option<usize>,
     pub(crate) source: SocketAddr,
@@ -45,6 +48,7 @@ impl Request {
             body: Vec::new(),
             trailers: HeaderMap::new(),
             unfinished: false,
+            refusal: None,
             http2: false,
             worker: None,
             source: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000)),
@@ -142,6 +146,14 @@ impl Request {
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;
         self
+    }
+
+    /// What was no request to the parser.
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self {
+            refusal: Some(refusal),
+            ..Self::get("/")
+        }
     }
 
     /// Over HTTP/2 instead of HTTP/1.1.

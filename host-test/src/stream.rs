@@ -97,6 +97,8 @@ struct Flow {
     headers_seen: bool,
     headers_sent: bool,
     trailers_seen: bool,
+    /// The headers are all that there is.
+    bodyless: bool,
     ended: bool,
 }
 
@@ -253,9 +255,22 @@ impl Stream {
             self.answer_as_host(503, body, details, around);
             return;
         }
-        let (headers, parts) =
-            front::reply(reply, &around.settings.front, self.head, self.upgrades);
-        self.details = "via_upstream".to_owned();
+        let status = reply.status;
+        let settings = &around.settings.front;
+        let (mut headers, mut parts) = front::reply(reply, settings, self.head, self.upgrades);
+        let request = &self.message(Direction::Request, around).headers;
+        let ends = front::ends_handshake(request, status) && self.upgrades;
+        self.details = if ends {
+            let had_body = !matches!(status, 204 | 304);
+            headers.remove("content-length");
+            if had_body {
+                headers.append("content-length", "0");
+            }
+            parts = VecDeque::from([Part::Headers(true)]);
+            "websocket_handshake_unsuccessful".to_owned()
+        } else {
+            "via_upstream".to_owned()
+        };
         self.answered_by = AnsweredBy::Upstream;
         self.respond(headers, parts, around);
     }

@@ -65,6 +65,15 @@ pub(crate) fn reply(
     (headers, parts)
 }
 
+/// Whether this answer to a WebSocket handshake ends it: all that is neither 101 nor an error does. Of such an answer Envoy
+/// passes on the headers alone.
+pub(crate) fn ends_handshake(request: &HeaderMap, status: u16) -> bool {
+    let websocket = request
+        .get("upgrade")
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"websocket"));
+    websocket && status < 400 && status != 101
+}
+
 /// Makes of a response what Envoy sends: without the headers of the upstream's connection, with `date` and `server`.
 pub(crate) fn send(headers: &mut HeaderMap, wall_clock: u64, closes: bool, upgrades: bool) {
     let upgraded = upgrades && super::is_upgrade(headers);

@@ -59,10 +59,10 @@ pub(super) fn check_sizes(request: &Request) -> Result<(), Refusal> {
         .sum();
     let target = request.target.as_ref().map_or(0, Vec::len);
     if bytes + target + host.unwrap_or(0) > MAX_HEADER_BYTES {
-        return Err(Refusal::too_large("http1.headers_too_large"));
+        return Err(Refusal::TOO_LONG);
     }
     if request.headers.len() + usize::from(host.is_some()) > MAX_HEADER_COUNT {
-        return Err(Refusal::too_large("http1.too_many_headers"));
+        return Err(Refusal::TOO_MANY);
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub(super) fn start_line(request: &Request, headers: &mut HeaderMap) -> Result<(
             .iter()
             .any(|method| method.as_bytes() == request.method);
     if !known {
-        return Err(Refusal::malformed("http1.codec_error"));
+        return Err(Refusal::CODEC_ERROR);
     }
     let scheme = request.scheme.as_deref().unwrap_or(b"http");
     let mut set = |name: &str, value: &[u8]| headers.append(name, value);
@@ -163,7 +163,7 @@ fn absolute(target: &[u8]) -> Result<Absolute, Refusal> {
 fn check_path_bytes(target: &[u8], http2: bool) -> Result<(), Refusal> {
     let passes = |byte: &u8| byte.is_ascii_graphic() || (http2 && !byte.is_ascii());
     if target.is_empty() || !target.iter().all(passes) {
-        return Err(Refusal::malformed("http1.codec_error"));
+        return Err(Refusal::CODEC_ERROR);
     }
     Ok(())
 }
@@ -180,17 +180,17 @@ pub(super) fn check_length(request: &Request) -> Result<(), Refusal> {
         (Some(length), None) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
             Ok(())
         }
-        _ => Err(Refusal::malformed("http1.codec_error")),
+        _ => Err(Refusal::CODEC_ERROR),
     }
 }
 
 pub(crate) fn check_header(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     if name.is_empty() || !name.iter().all(token) {
-        return Err(Refusal::malformed("http1.codec_error"));
+        return Err(Refusal::CODEC_ERROR);
     }
     if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-        return Err(Refusal::malformed("http1.invalid_characters"));
+        return Err(Refusal::INVALID_CHARACTERS);
     }
     Ok(())
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+use crate::front::Refusal;
 
 use super::chunks::{Chunks, Progress};
 use super::head::{self, Framing, Head, MAX_HEAD};
@@ -170,9 +171,7 @@ impl ClientStream {
                 let bytes: Vec<u8> = self.received.drain(..length).collect();
                 head::read(&bytes)
             }
-            None if self.received.len() > MAX_HEAD => {
-                head::refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-            }
+            None if self.received.len() > MAX_HEAD => head::refused(Refusal::TOO_LONG),
             None => return false,
         };
         self.state = match parsed.framing {

@@ -1,10 +1,14 @@
 //! Between the HTTP library's messages and the host's.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::header::{HeaderMap as HttpHeaders, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -16,7 +20,7 @@ use crate::request::{Reply, Request};
 use super::head::RawRequest;
 
 /// The body of every response.
-pub(super) type Body = BoxBody<Bytes, std::convert::Infallible>;
+pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// A message that cannot be put on the wire, because the filter wrote something into it that HTTP does not allow.
 #[derive(Debug, thiserror::Error)]
@@ -126,9 +130,7 @@ pub(super) fn response(
                 headers.append("trailer", HeaderValue::from(name.clone()));
             }
         }
-        Full::new(body)
-            .with_trailers(std::future::ready(Some(Ok(trailers))))
-            .boxed()
+        WithTrailers([Frame::data(body), Frame::trailers(trailers)].into()).boxed()
     };
     let mut response = Response::new(body);
     *response.status_mut() =
@@ -148,10 +150,11 @@ pub(super) fn switching(granted: &exchange::Response) -> Result<Response<Body>, 
     Ok(response)
 }
 
-/// A response of the front's own, in plain text. The connection ends with it.
-pub(super) fn plain(status: StatusCode, text: &'static str, http2: bool) -> Response<Body> {
+/// The answer in place of one that cannot be sent. The connection ends with it.
+pub(super) fn bad_gateway(http2: bool) -> Response<Body> {
+    let text = "Bad Gateway";
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed());
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
     response
         .headers_mut()
         .insert("content-type", HeaderValue::from_static("text/plain"));
@@ -159,6 +162,21 @@ pub(super) fn plain(status: StatusCode, text: &'static str, http2: bool) -> Resp
         close(&mut response);
     }
     response
+}
+
+/// A body whose length is not told beforehand: the library would send no trailers otherwise.
+struct WithTrailers(VecDeque<Frame<Bytes>>);
+
+impl hyper::body::Body for WithTrailers {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
+    }
 }
 
 fn close(response: &mut Response<Body>) {

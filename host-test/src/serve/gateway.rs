@@ -12,6 +12,7 @@ use hyper::{Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 
 use crate::exchange::{self, Exchange, StreamId};
+use crate::front::Refusal;
 use crate::host::{Host, StreamState};
 use crate::plugins::PluginId;
 use crate::request::Request;
@@ -45,8 +46,6 @@ enum Outcome {
     Finished,
     /// The upstream granted an upgrade: the response, and the connection to it.
     Upgraded(exchange::Response, Upgraded),
-    /// The gateway answers in the filter's place.
-    Refused(StatusCode, &'static str),
 }
 
 /// A body on its way in.
@@ -55,6 +54,12 @@ struct Arriving {
     http2: bool,
     length: usize,
 }
+
+/// Status, body and details of an answer that the host gives itself.
+type HostAnswer = (u16, &'static str, &'static str);
+
+const TOO_LARGE: HostAnswer = (413, "Payload Too Large", "request_payload_too_large");
+const BROKEN: HostAnswer = (400, "Bad Request", "http1.codec_error");
 
 enum Part {
     Data(Bytes, bool),
@@ -83,35 +88,26 @@ impl Gateway {
             let request = convert::http2_request(&parts, peer);
             return self.pass(request, body, upgrade).await;
         }
-        match heads.next() {
-            Some(Head::Request(head)) if head.http10 => Ok(convert::plain(
-                StatusCode::UPGRADE_REQUIRED,
-                "Upgrade Required",
-                false,
-            )),
-            Some(Head::Request(head)) => {
-                let request = convert::http1_request(&head, peer);
-                let response = self.pass(request, body, upgrade).await;
-                if head.is_upgrade() {
-                    let granted = |response: &Response<Body>| {
-                        response.status() == StatusCode::SWITCHING_PROTOCOLS
-                    };
-                    heads.decide(response.as_ref().is_ok_and(granted));
-                }
-                response
+        let head = match heads.next() {
+            Some(Head::Request(head)) => head,
+            Some(Head::Refused(refusal)) => {
+                return self.pass(Request::refused(refusal), body, upgrade).await;
             }
-            Some(Head::Refused(status)) => Ok(convert::plain(
-                status,
-                status.canonical_reason().unwrap_or_default(),
-                false,
-            )),
             // The library sees a request where none was found: what came before was not framed as it seemed.
-            None => Ok(convert::plain(
-                StatusCode::BAD_REQUEST,
-                "Bad Request",
-                false,
-            )),
+            None => {
+                let refused = Request::refused(Refusal::CODEC_ERROR);
+                return self.pass(refused, body, upgrade).await;
+            }
+        };
+        let response = self
+            .pass(convert::http1_request(&head, peer), body, upgrade)
+            .await;
+        if head.is_upgrade() {
+            let granted =
+                |response: &Response<Body>| response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            heads.decide(response.as_ref().is_ok_and(granted));
         }
+        response
     }
 
     /// Lets a request go its way.
@@ -122,11 +118,6 @@ impl Gateway {
         upgrade: OnUpgrade,
     ) -> Result<Response<Body>, Unsendable> {
         let http2 = request.http2;
-        if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
-            // The length was declared: there is no need to wait for the bytes.
-            let (status, text) = too_large();
-            return Ok(convert::plain(status, text, http2));
-        }
         let arriving = (!body.is_end_stream()).then_some(Arriving {
             body,
             http2,
@@ -147,7 +138,6 @@ impl Gateway {
         let stream = open.stream;
         match self.drive(stream, arriving).await? {
             Outcome::Finished => {}
-            Outcome::Refused(status, text) => return Ok(convert::plain(status, text, http2)),
             Outcome::Upgraded(granted, upstream) => {
                 tokio::spawn(tunnel(open, upgrade, upstream));
                 return convert::switching(&granted);
@@ -163,7 +153,7 @@ impl Gateway {
         let response = sent.and_then(|sent| convert::response(sent, http2));
         Ok(response.unwrap_or_else(|unsendable| {
             eprintln!("[error] {unsendable} ({})", exchange.details);
-            convert::plain(StatusCode::BAD_GATEWAY, "Bad Gateway", http2)
+            convert::bad_gateway(http2)
         }))
     }
 
@@ -189,11 +179,9 @@ impl Gateway {
                 }
                 StreamState::Paused if last_event.elapsed() >= IDLE_TIMEOUT => {
                     // Whose turn it was (Envoy `Http::Utility::maybeRequestTimeoutCode`).
-                    let status = match arriving {
-                        Some(_) => StatusCode::REQUEST_TIMEOUT,
-                        None => StatusCode::GATEWAY_TIMEOUT,
-                    };
-                    return Ok(Outcome::Refused(status, "stream timeout"));
+                    let status = if arriving.is_some() { 408 } else { 504 };
+                    let timeout = (status, "stream timeout", "stream_idle_timeout");
+                    self.answer(stream, timeout).await?;
                 }
                 StreamState::Paused => {
                     let Some(body) = &mut arriving else {
@@ -219,11 +207,17 @@ impl Gateway {
                             self.with_host(move |host| host.send_trailers(stream, trailers))
                                 .await?;
                         }
-                        Err((status, text)) => return Ok(Outcome::Refused(status, text)),
+                        Err(answer) => self.answer(stream, answer).await?,
                     }
                 }
             }
         }
+    }
+
+    async fn answer(&self, stream: StreamId, answer: HostAnswer) -> Result<(), Unsendable> {
+        let (status, body, details) = answer;
+        self.with_host(move |host| host.answer(stream, status, body, details))
+            .await
     }
 
     /// Works with the host on a thread where waiting for it, and for a guest that takes its time, holds nobody up.
@@ -239,16 +233,23 @@ impl Gateway {
 
 impl Arriving {
     /// The next part. HTTP/2 tells the end with the last bytes, HTTP/1 behind them.
-    async fn next(&mut self) -> Result<Part, (StatusCode, &'static str)> {
+    async fn next(&mut self) -> Result<Part, HostAnswer> {
+        // A length that was declared: there is no need to wait for the bytes.
+        let declared = u64::try_from(self.length)
+            .unwrap_or(u64::MAX)
+            .saturating_add(self.body.size_hint().lower());
+        if declared > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
+            return Err(TOO_LARGE);
+        }
         let Some(frame) = self.body.frame().await else {
             return Ok(Part::Data(Bytes::new(), true));
         };
-        let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "Bad Request"))?;
+        let frame = frame.map_err(|_| BROKEN)?;
         match frame.into_data() {
             Ok(bytes) => {
                 self.length += bytes.len();
                 if self.length > MAX_BODY {
-                    return Err(too_large());
+                    return Err(TOO_LARGE);
                 }
                 let end = self.http2 && self.body.is_end_stream();
                 Ok(Part::Data(bytes, end))
@@ -277,8 +278,4 @@ async fn tunnel(open: OpenStream, client: OnUpgrade, upstream: Upgraded) {
         let _ended = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
     }
     drop(open);
-}
-
-fn too_large() -> (StatusCode, &'static str) {
-    (StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
 }

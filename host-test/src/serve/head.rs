@@ -3,7 +3,7 @@
 //! The HTTP library drops a fragment, joins headers of one name, and refuses bytes that Envoy hands to the filter. So the head
 //! is read here, and the library gets a stand-in: a request that has the same framing and nothing else.
 
-use hyper::StatusCode;
+use crate::front::Refusal;
 
 /// Longer heads are refused; Envoy's limit, which the front checks by its own count, is a bit lower.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -14,8 +14,8 @@ const MAX_HEADERS: usize = 128;
 #[derive(Debug)]
 pub(super) enum Head {
     Request(RawRequest),
-    /// No request that could be shown to a filter. Envoy's parser gives this answer.
-    Refused(StatusCode),
+    /// No request that could be shown to a filter: the answer that Envoy's parser gives.
+    Refused(Refusal),
 }
 
 /// A request line and headers in the bytes and the order of the client.
@@ -23,7 +23,6 @@ pub(super) enum Head {
 pub(super) struct RawRequest {
     pub(super) method: Vec<u8>,
     pub(super) target: Vec<u8>,
-    pub(super) http10: bool,
     pub(super) headers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -66,7 +65,7 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
 pub(super) fn read(bytes: &[u8]) -> Parsed {
     let request = match parse(bytes) {
         Ok(request) => request,
-        Err(status) => return refused(status),
+        Err(refusal) => return refused(refusal),
     };
     match request.framing() {
         Ok(framing) => Parsed {
@@ -74,14 +73,14 @@ pub(super) fn read(bytes: &[u8]) -> Parsed {
             head: Head::Request(request),
             framing,
         },
-        Err(status) => refused(status),
+        Err(refusal) => refused(refusal),
     }
 }
 
 /// The parse result of something that is refused here.
-pub(super) fn refused(status: StatusCode) -> Parsed {
+pub(super) fn refused(refusal: Refusal) -> Parsed {
     Parsed {
-        head: Head::Refused(status),
+        head: Head::Refused(refusal),
         framing: Framing::Nothing,
         stand_in: b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n".to_vec(),
     }
@@ -96,12 +95,12 @@ impl RawRequest {
 
     /// Two lengths, or one that is no number, are for the front to refuse; a body that is both chunked and of a length, or in an
     /// unknown encoding, for the parser.
-    fn framing(&self) -> Result<Framing, StatusCode> {
+    fn framing(&self) -> Result<Framing, Refusal> {
         let mut lengths = self.all("content-length");
         let mut encodings = self.all("transfer-encoding");
         match (encodings.next(), encodings.next(), lengths.next()) {
             (None, _, None) if self.method == b"CONNECT" => Ok(Framing::Nothing),
-            (None, _, None) if self.is_upgrade() && !self.http10 => Ok(Framing::Upgrade),
+            (None, _, None) if self.is_upgrade() => Ok(Framing::Upgrade),
             (None, _, None) => Ok(Framing::Length(0)),
             (None, _, Some(length)) => {
                 let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
@@ -116,20 +115,19 @@ impl RawRequest {
             (Some(encoding), None, None) if encoding.eq_ignore_ascii_case(b"chunked") => {
                 Ok(Framing::Chunked)
             }
-            (Some(_), _, Some(_)) => Err(StatusCode::BAD_REQUEST),
-            (Some(_), _, None) => Err(StatusCode::NOT_IMPLEMENTED),
+            (Some(_), _, Some(_)) => Err(Refusal::TWO_FRAMINGS),
+            (Some(_), _, None) => Err(Refusal::UNKNOWN_ENCODING),
         }
     }
 
     fn stand_in(&self, framing: Framing) -> Vec<u8> {
         let mut lines = vec![format!(
-            "{} / HTTP/1.{}",
+            "{} / HTTP/1.1",
             if self.method == b"HEAD" {
                 "HEAD"
             } else {
                 "GET"
-            },
-            u8::from(!self.http10)
+            }
         )];
         match framing {
             Framing::Length(0) | Framing::Nothing => {}
@@ -168,48 +166,67 @@ impl RawRequest {
     }
 }
 
-/// The request line is split at its first and last space, so that the front sees whatever stands between.
-fn parse(bytes: &[u8]) -> Result<RawRequest, StatusCode> {
-    let malformed = StatusCode::BAD_REQUEST;
+/// The request line is split at its first and last white space, so that the front sees whatever stands between.
+fn parse(bytes: &[u8]) -> Result<RawRequest, Refusal> {
+    let malformed = Refusal::CODEC_ERROR;
     let line_end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
         .ok_or(malformed)?;
-    let line = &bytes[..line_end];
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let first = line
-        .iter()
-        .position(|byte| *byte == b' ')
-        .ok_or(malformed)?;
-    let last = line
-        .iter()
-        .rposition(|byte| *byte == b' ')
-        .ok_or(malformed)?;
-    if first == last {
-        return Err(malformed);
-    }
+    let line = bytes[..line_end].trim_ascii_end();
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let first = line.iter().position(space).ok_or(malformed)?;
+    let last = line.iter().rposition(space).ok_or(malformed)?;
+    let target = line.get(first + 1..last).unwrap_or_default().trim_ascii();
     let http10 = match &line[last + 1..] {
         b"HTTP/1.1" => false,
         b"HTTP/1.0" => true,
+        // No version at all was the way of HTTP/0.9.
+        version if version.starts_with(b"HTTP/") || first == last => {
+            return Err(Refusal::LOW_VERSION);
+        }
         _ => return Err(malformed),
     };
     let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let headers = match httparse::parse_headers(&bytes[line_end + 1..], &mut slots) {
+    let lines = unfolded(&bytes[line_end + 1..]);
+    let headers = match httparse::parse_headers(&lines, &mut slots) {
         Ok(httparse::Status::Complete((_, headers))) => headers,
-        Err(httparse::Error::TooManyHeaders) => {
-            return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        }
+        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TOO_MANY),
+        Err(httparse::Error::HeaderValue) => return Err(Refusal::INVALID_CHARACTERS),
         Ok(httparse::Status::Partial) | Err(_) => return Err(malformed),
     };
+    if http10 {
+        return Err(Refusal::LOW_VERSION);
+    }
     Ok(RawRequest {
         method: line[..first].to_vec(),
-        target: line[first + 1..last].to_vec(),
-        http10,
+        target: target.to_vec(),
         headers: headers
             .iter()
             .map(|header| (header.name.as_bytes().to_vec(), header.value.to_vec()))
             .collect(),
     })
+}
+
+/// Joins lines that begin with white space to those before them (RFC 9112, section 5.2), and leaves out each CR that ends no
+/// line, as Envoy's parser does.
+fn unfolded(lines: &[u8]) -> Vec<u8> {
+    let mut joined: Vec<u8> = Vec::with_capacity(lines.len());
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let text = match line {
+            [b' ' | b'\t', ..] if !joined.is_empty() => {
+                let before = joined.trim_ascii_end().len();
+                joined.truncate(before);
+                joined.push(b' ');
+                line.trim_ascii_start()
+            }
+            _ => line,
+        };
+        let ends = text.strip_suffix(b"\r\n").map_or(text.len(), <[u8]>::len);
+        joined.extend(text[..ends].iter().filter(|byte| **byte != b'\r'));
+        joined.extend(&text[ends..]);
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -222,10 +239,10 @@ mod tests {
         (parsed.framing, stand_in)
     }
 
-    fn status(head: &[u8]) -> Option<u16> {
+    fn refusal(head: &[u8]) -> Option<(u16, &'static str)> {
         match read(head).head {
             Head::Request(_) => None,
-            Head::Refused(status) => Some(status.as_u16()),
+            Head::Refused(refusal) => Some((refusal.status, refusal.details)),
         }
     }
 
@@ -272,9 +289,46 @@ mod tests {
     fn a_body_with_two_framings_or_an_unknown_one_is_refused() {
         let head = |headers: &str| format!("POST / HTTP/1.1\r\n{headers}\r\n").into_bytes();
         let both = head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n");
-        assert_eq!(status(&both), Some(400));
-        assert_eq!(status(&head("Transfer-Encoding: gzip\r\n")), Some(501));
-        assert_eq!(status(b"GET /\r\n\r\n"), Some(400));
-        assert_eq!(status(b"GET / HTTP/1.1\r\nno colon\r\n\r\n"), Some(400));
+        assert_eq!(
+            refusal(&both),
+            Some((400, "http1.content_length_and_chunked_not_allowed"))
+        );
+        let unknown = refusal(&head("Transfer-Encoding: gzip\r\n"));
+        assert_eq!(unknown, Some((501, "http1.invalid_transfer_encoding")));
+    }
+
+    #[test]
+    fn other_versions_and_broken_lines_are_refused() {
+        for version in ["GET /", "GET / HTTP/1.0", "GET / HTTP/1.2"] {
+            let head = format!("{version}\r\n\r\n");
+            assert_eq!(
+                refusal(head.as_bytes()),
+                Some((426, "low_version")),
+                "{version}"
+            );
+        }
+        for line in ["no colon", "a : b", ": x"] {
+            let head = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
+            assert_eq!(
+                refusal(head.as_bytes()),
+                Some((400, "http1.codec_error")),
+                "{line}"
+            );
+        }
+        let control = refusal(b"GET / HTTP/1.1\r\na: \x01\r\n\r\n");
+        assert_eq!(control, Some((400, "http1.invalid_characters")));
+    }
+
+    #[test]
+    fn a_folded_line_is_one_line_and_a_stray_cr_is_none() {
+        let Head::Request(request) = read(b"GET / HTTP/1.1\r\na: b\r\n \tc\r\nd: \re\r\n\r\n").head
+        else {
+            panic!("it is a request");
+        };
+        let expected = [
+            (b"a".to_vec(), b"b c".to_vec()),
+            (b"d".to_vec(), b"e".to_vec()),
+        ];
+        assert_eq!(request.headers, expected);
     }
 }

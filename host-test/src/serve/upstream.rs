@@ -25,8 +25,8 @@ use crate::request::Reply;
 use super::MAX_BODY;
 use super::convert::{self, Unsendable};
 
-/// Methods of requests that have a length even without a body (RFC 9110, section 8.6).
-const LENGTH_EXPECTED: &[&[u8]] = &[b"POST", b"PUT", b"PATCH"];
+/// Methods of requests that have no length if they have no body.
+const NO_LENGTH: &[&[u8]] = &[b"GET", b"HEAD", b"DELETE", b"TRACE"];
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// Sends a request; gives the reply, and the connection if the upstream granted an upgrade.
@@ -111,8 +111,9 @@ fn encode(request: &UpstreamRequest) -> Result<Vec<u8>, Unsendable> {
     if let Some(authority) = request.headers.get(":authority") {
         write_header(&mut bytes, b"host", authority)?;
     }
-    let chunked = !request.trailers.is_empty()
-        || (!request.body.is_empty() && !request.headers.contains("content-length"));
+    let has_length = request.headers.contains("content-length");
+    let upgrade = front::is_upgrade(&request.headers);
+    let chunked = !request.trailers.is_empty() || !(has_length || request.bodyless || upgrade);
     let left_out: &[&[u8]] = if chunked {
         &[b"host", b"transfer-encoding", b"content-length"]
     } else {
@@ -125,10 +126,7 @@ fn encode(request: &UpstreamRequest) -> Result<Vec<u8>, Unsendable> {
     }
     if chunked {
         write_header(&mut bytes, b"transfer-encoding", b"chunked")?;
-    } else if LENGTH_EXPECTED.contains(&method)
-        && !request.headers.contains("content-length")
-        && !front::is_upgrade(&request.headers)
-    {
+    } else if !has_length && !upgrade && !NO_LENGTH.contains(&method) {
         write_header(&mut bytes, b"content-length", b"0")?;
     }
     bytes.extend(b"\r\n");
@@ -243,8 +241,9 @@ mod tests {
         UpstreamRequest {
             headers: start.iter().chain(headers).copied().collect(),
             body: body.as_bytes().to_vec(),
-            trailers: HeaderMap::new(),
+            bodyless: body.is_empty(),
             complete: true,
+            ..UpstreamRequest::default()
         }
     }
 
@@ -260,6 +259,10 @@ mod tests {
         assert!(empty.ends_with("host: h\r\ncontent-length: 0\r\n\r\n"));
         let sized = encoded(&request("POST", &[("content-length", "3")], "abc"));
         assert!(sized.ends_with("content-length: 3\r\n\r\nabc"));
+        let mut chunked_and_empty = request("POST", &[], "");
+        chunked_and_empty.bodyless = false;
+        let chunked_and_empty = encoded(&chunked_and_empty);
+        assert!(chunked_and_empty.ends_with("transfer-encoding: chunked\r\n\r\n0\r\n\r\n"));
         let unsized_body = encoded(&request("POST", &[], "abc"));
         assert!(unsized_body.ends_with("transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
     }

@@ -24,8 +24,10 @@ impl Stream {
             // The router's default timeout. It is there when the request is logged, too.
             headers.replace("x-envoy-expected-rq-timeout-ms", "15000");
         }
+        let headers = headers.clone();
         self.upstream = Some(UpstreamRequest {
-            headers: headers.clone(),
+            headers,
+            bodyless: self.request.bodyless,
             ..UpstreamRequest::default()
         });
         true
@@ -60,7 +62,7 @@ impl Stream {
         self.answer(reply, AnsweredBy::Filter, details, around);
     }
 
-    pub(super) fn answer_as_host(
+    pub(crate) fn answer_as_host(
         &mut self,
         status: u16,
         body: &str,

@@ -22,7 +22,7 @@ impl Stream {
 
     fn headers(&mut self, direction: Direction, end: bool, around: &mut Surroundings<'_>) {
         let flow = self.flow(direction);
-        (flow.headers_seen, flow.ended) = (true, end);
+        (flow.headers_seen, flow.bodyless, flow.ended) = (true, end, end);
         let message = self.message(direction, around);
         message.headers_visible = true;
         let count = word(message.headers.len());
@@ -189,7 +189,7 @@ impl Stream {
                     upstream.trailers = trailers;
                     upstream.complete = ended;
                 }
-                if ended || self.upgrades {
+                if ended || (self.upgrades && self.request.incoming.is_empty()) {
                     self.phase = Phase::Upstream;
                 }
             }

@@ -170,7 +170,7 @@ fn a_body_over_the_bound_is_refused() {
     let served = started(directory.path(), "http://127.0.0.1:1");
     let length = postern_host::serve::MAX_BODY + 1;
     let head = format!(
-        "POST /config HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     );
     let response = served.send(head.as_bytes());
     assert!(response.starts_with("HTTP/1.1 413 "), "{response}");

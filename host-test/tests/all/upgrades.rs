@@ -54,14 +54,27 @@ fn neither_side_of_a_granted_upgrade_ends_with_its_headers() {
 }
 
 #[test]
-fn an_upgrade_that_the_upstream_does_not_grant_is_an_ordinary_exchange() {
-    let plain = |_: &_| Reply::ok().header("upgrade", "h2c").body("no");
-    let (mut host, plugin) = started(builder(LOGS).upstream(plain));
-    let exchange = host.request(plugin, upgrade());
-    assert_eq!(
-        (exchange.status(), exchange.body_text().as_str()),
-        (200, "no")
-    );
-    assert_eq!(exchange.header_text("upgrade"), None);
-    assert_eq!(messages(&mut host), ["00", "00", "over"]);
+fn a_handshake_that_fails_ends_with_the_headers_unless_it_is_an_error() {
+    for (status, body, log, details) in [
+        (
+            200,
+            "",
+            ["00", "01", "over"],
+            "websocket_handshake_unsuccessful",
+        ),
+        (401, "no", ["00", "00", "over"], "via_upstream"),
+    ] {
+        let reply = move |_: &_| Reply::new(status).header("upgrade", "h2c").body("no");
+        let (mut host, plugin) = started(builder(LOGS).upstream(reply));
+        let exchange = host.request(plugin, upgrade());
+        assert_eq!(
+            (exchange.status(), exchange.body_text().as_str()),
+            (status, body)
+        );
+        let length = body.len().to_string();
+        assert_eq!(exchange.header_text("content-length"), Some(length));
+        assert_eq!(exchange.header_text("upgrade"), None);
+        assert_eq!(exchange.details, details);
+        assert_eq!(messages(&mut host), log);
+    }
 }

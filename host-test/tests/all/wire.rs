@@ -109,7 +109,7 @@ fn what_is_no_request_is_refused_and_the_connection_closed() {
         "a".repeat(70_000)
     );
     for (bytes, expected) in [
-        ("GET /\r\n\r\n", "400"),
+        ("GET /\r\n\r\n", "426"),
         ("GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n", "400"),
         ("get / HTTP/1.1\r\nHost: h\r\n\r\n", "400"),
         (
@@ -239,6 +239,37 @@ fn trailers_reach_the_upstream_behind_chunks_if_they_are_enabled() {
     }
 }
 
+#[test]
+fn trailers_of_a_response_reach_the_client_if_they_are_enabled() {
+    let (listener, url) = listener();
+    let (_directory, served) = served("", "", &url, &["--trailers"]);
+    let mut client = served.connect();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut upstream = accept(&listener);
+    read_to(&mut upstream, b"\r\n\r\n");
+    upstream
+        .write_all(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n",
+        )
+        .expect("answered");
+    let mut response = String::new();
+    client.read_to_string(&mut response).expect("received");
+    assert!(
+        response.ends_with("\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n"),
+        "{response}"
+    );
+}
+
+#[test]
+fn a_broken_chunk_is_a_bad_request() {
+    let (_directory, served) = served(FORM, "", NOWHERE, &["--allow-on-headers-stop-iteration"]);
+    let response =
+        served.send(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
+    assert_eq!(status(&response), "400", "{response}");
+}
+
 const UPGRADE: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
@@ -274,7 +305,7 @@ fn an_upgraded_connection_carries_bytes_both_ways() {
 }
 
 #[test]
-fn an_upgrade_that_is_not_granted_leaves_the_connection_to_http() {
+fn an_upgrade_that_is_not_granted_is_answered_and_the_connection_closed() {
     let (listener, url) = listener();
     let (_directory, served) = served("", "", &url, &[]);
     let mut client = served.connect();
@@ -282,9 +313,12 @@ fn an_upgrade_that_is_not_granted_leaves_the_connection_to_http() {
     let mut upstream = accept(&listener);
     read_to(&mut upstream, b"\r\n\r\n");
     upstream
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
+        .write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
         .expect("answered");
-    assert_eq!(status(&read_to(&mut client, b"no")), "200");
+    let mut response = String::new();
+    client.read_to_string(&mut response).expect("closed");
+    assert_eq!(status(&response), "401", "{response}");
+    assert!(response.ends_with("\r\n\r\nno"), "{response}");
 }
 
 #[test]
