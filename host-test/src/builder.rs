@@ -23,6 +23,8 @@ use crate::vm::Limits;
 const DEFAULT_FUEL: u64 = 2_000_000_000;
 /// Envoy's limit for one VM.
 const DEFAULT_MEMORY: usize = 1024 * 1024 * 1024;
+/// Envoy's default for `per_connection_buffer_limit_bytes`.
+const DEFAULT_BUFFER_LIMIT: usize = 1024 * 1024;
 
 pub(crate) type Cluster = Box<dyn FnMut(&Callout) -> CalloutReply + Send>;
 
@@ -106,6 +108,7 @@ impl HostBuilder {
                 },
                 allow_on_headers_stop_iteration: false,
                 fail_open: false,
+                buffer_limit: DEFAULT_BUFFER_LIMIT,
             },
             limits: Limits {
                 fuel: DEFAULT_FUEL,
@@ -208,6 +211,13 @@ impl HostBuilder {
     /// Envoy's plugin option of this name (since 1.35). Without it, pausing at headers pauses the body's callbacks too.
     pub fn allow_on_headers_stop_iteration(mut self, allowed: bool) -> Self {
         self.stream.allow_on_headers_stop_iteration = allowed;
+        self
+    }
+
+    /// The bytes of a body that a filter may hold back; 1 MiB without this, as in Envoy. The answer to a longer request is 413,
+    /// to a request with a longer response 500.
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.stream.buffer_limit = bytes;
         self
     }
 

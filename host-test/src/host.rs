@@ -74,8 +74,8 @@ pub enum StreamState {
     Paused,
     /// The upstream has the whole request and has not replied. Only with [`HostBuilder::manual_upstream`].
     AwaitingUpstream(UpstreamRequest),
-    /// The upstream has granted an upgrade, and the client got this response. What follows on the connection does not go
-    /// through the host; [`Host::end_upgrade`] tells that it is over.
+    /// The upstream has granted an upgrade, and the client got this response. What follows on the connection comes with
+    /// [`Host::send_body`] and [`Host::reply_body`]; [`Host::end_upgrade`] tells that it is over.
     Upgraded(Response),
     /// It has ended.
     Finished,
@@ -222,6 +222,32 @@ impl Host {
     /// Gives the upstream's reply to a stream that waits for it; other streams take no notice.
     pub fn upstream_replies(&mut self, stream: StreamId, reply: Reply) {
         self.with_stream(stream, |stream, around| stream.reply(reply, around));
+        self.settle();
+    }
+
+    /// One more part of the body of a reply that was [unfinished](Reply::unfinished), or of what the upstream sends on an
+    /// upgraded connection; `end` says that nothing follows.
+    pub fn reply_body(&mut self, stream: StreamId, part: impl AsRef<[u8]>, end: bool) {
+        let part = Part::Body(part.as_ref().to_vec(), end);
+        self.with_stream(stream, |stream, around| stream.reply_part(part, around));
+        self.settle();
+    }
+
+    /// The end of a reply that was [unfinished](Reply::unfinished), with trailers.
+    pub fn reply_trailers(&mut self, stream: StreamId, trailers: HeaderMap) {
+        let passes = self.settings.front.trailers && !trailers.is_empty();
+        let part = if passes {
+            Part::Trailers(trailers)
+        } else {
+            Part::Body(Vec::new(), true)
+        };
+        self.with_stream(stream, |stream, around| stream.reply_part(part, around));
+        self.settle();
+    }
+
+    /// The upstream breaks off a reply that was [unfinished](Reply::unfinished).
+    pub fn reply_breaks(&mut self, stream: StreamId) {
+        self.with_stream(stream, |stream, around| stream.reply_breaks(around));
         self.settle();
     }
 

@@ -183,6 +183,7 @@ pub struct Reply {
     pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) body: Vec<Vec<u8>>,
     pub(crate) trailers: HeaderMap,
+    pub(crate) unfinished: bool,
     pub(crate) reset: bool,
 }
 
@@ -194,6 +195,7 @@ impl Reply {
             headers: Vec::new(),
             body: Vec::new(),
             trailers: HeaderMap::new(),
+            unfinished: false,
             reset: false,
         }
     }
@@ -234,6 +236,13 @@ impl Reply {
     /// One more part of a streamed body.
     pub fn chunk(mut self, part: impl AsRef<[u8]>) -> Self {
         self.body.push(part.as_ref().to_vec());
+        self
+    }
+
+    /// More of the body is on its way: it comes with [`Host::reply_body`](crate::Host::reply_body) and
+    /// [`Host::reply_trailers`](crate::Host::reply_trailers), which also tell its end.
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
         self
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct StreamSettings {
     pub(crate) allow_on_headers_stop_iteration: bool,
     /// Streams go on without the filter once its VM is dead.
     pub(crate) fail_open: bool,
+    /// The bytes of a body that a filter may hold back (Envoy `per_connection_buffer_limit_bytes`).
+    pub(crate) buffer_limit: usize,
 }
 
 /// A stream.
@@ -51,6 +53,8 @@ pub(crate) struct Stream {
     request: Flow,
     response: Flow,
     response_started: bool,
+    /// The upstream answers while the request is still on its way: both directions flow.
+    duplex: bool,
     grpc: bool,
     head: bool,
     http2: bool,
@@ -134,6 +138,7 @@ impl Stream {
             request: Flow::default(),
             response: Flow::default(),
             response_started: false,
+            duplex: false,
             grpc: false,
             head: false,
             http2,
@@ -198,9 +203,10 @@ impl Stream {
         self.pump(Direction::Request, around);
     }
 
-    /// Takes one more part of a request that came without its end. What comes behind an answer is dropped.
+    /// Takes one more part of a request that came without its end, or of an upgraded connection. What comes behind an answer
+    /// of the filter or the host is dropped.
     pub(crate) fn receive(&mut self, part: Part, around: &mut Surroundings<'_>) {
-        if self.phase == Phase::Request && !self.upgrades {
+        if self.flows(Direction::Request) && (!self.upgrades || self.upgraded().is_some()) {
             self.request.incoming.push_back(part);
             self.pump(Direction::Request, around);
         }
@@ -244,9 +250,9 @@ impl Stream {
         self.answer_as_host(503, "", "wasm_fail_stream", around);
     }
 
-    /// Sends the upstream's reply into the filter.
+    /// Sends the upstream's reply into the filter. An upstream may answer before it has the whole request.
     pub(crate) fn reply(&mut self, reply: Reply, around: &mut Surroundings<'_>) {
-        if self.phase != Phase::Upstream {
+        if self.phase == Phase::Finished || self.response_started || self.upstream.is_none() {
             return;
         }
         if reply.reset {
@@ -272,7 +278,29 @@ impl Stream {
             "via_upstream".to_owned()
         };
         self.answered_by = AnsweredBy::Upstream;
+        self.duplex = !self.request.ended;
         self.respond(headers, parts, around);
+    }
+
+    /// Takes one more part of a reply that came without its end, or of an upgraded connection.
+    pub(crate) fn reply_part(&mut self, part: Part, around: &mut Surroundings<'_>) {
+        if self.answered_by == AnsweredBy::Upstream && self.flows(Direction::Response) {
+            self.response.incoming.push_back(part);
+            self.pump(Direction::Response, around);
+        }
+    }
+
+    /// The upstream breaks its reply off.
+    pub(crate) fn reply_breaks(&mut self, around: &mut Surroundings<'_>) {
+        if self.answered_by == AnsweredBy::Upstream && self.flows(Direction::Response) {
+            let details = "upstream_reset_after_response_started{connection_termination}";
+            if self.response.headers_sent {
+                self.end_without_response(details, around);
+            } else {
+                let body = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+                self.answer_as_host(503, body, details, around);
+            }
+        }
     }
 
     /// The client goes away.
@@ -392,6 +420,13 @@ impl Stream {
             Direction::Request => &mut context.request,
             Direction::Response => &mut context.response,
         }
+    }
+
+    /// Whether parts of this direction still pass.
+    fn flows(&self, direction: Direction) -> bool {
+        let with_the_response =
+            direction == Direction::Request && self.phase == Phase::Response && self.duplex;
+        self.phase == direction.phase() || with_the_response
     }
 
     fn flow(&mut self, direction: Direction) -> &mut Flow {

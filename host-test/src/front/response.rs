@@ -44,6 +44,12 @@ pub(crate) fn reply(
     if upgrades && reply.status == 101 {
         return (headers, VecDeque::from([Part::Headers(false)]));
     }
+    if reply.unfinished && !to_head && !matches!(reply.status, 204 | 304) {
+        let sent = reply.body.into_iter().filter(|part| !part.is_empty());
+        let mut parts = VecDeque::from([Part::Headers(false)]);
+        parts.extend(sent.map(|part| Part::Body(part, false)));
+        return (headers, parts);
+    }
     let bodyless = to_head
         || matches!(reply.status, 204 | 304)
         || (reply.body.iter().all(Vec::is_empty) && trailers.is_empty());

@@ -77,6 +77,15 @@ impl Stream {
         );
     }
 
+    /// The filter holds back more than it may (Envoy `requestDataTooLarge` and `responseDataTooLarge`).
+    pub(super) fn answer_too_large(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
+        let (status, body, details) = match direction {
+            Direction::Request => (413, "Payload Too Large", "request_payload_too_large"),
+            Direction::Response => (500, "Internal Server Error", "response_payload_too_large"),
+        };
+        self.answer_as_host(status, body, details, around);
+    }
+
     /// Answers in place of the upstream (Envoy `FilterManager::sendLocalReply`): through the filter's response callbacks
     /// while there is no response yet, past them while its headers are held, and by a reset once they have left.
     fn answer(
@@ -97,6 +106,7 @@ impl Stream {
         }
         self.answered_by = by;
         self.details = details.to_owned();
+        self.duplex = false;
         if self.response_started {
             self.send_directly(reply, around);
             self.conclude(around);

@@ -10,7 +10,7 @@ use super::{Direction, Hold, Phase, STOPPED, Stream, Surroundings, word};
 impl Stream {
     /// Gives the filter one part after another, until it holds the flow or the stream has moved on.
     pub(super) fn pump(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
-        while self.phase == direction.phase() && self.flow(direction).hold != Hold::All {
+        while self.flows(direction) && self.flow(direction).hold != Hold::All {
             match self.flow(direction).incoming.pop_front() {
                 Some(Part::Headers(end)) => self.headers(direction, end, around),
                 Some(Part::Body(bytes, end)) => self.body(direction, bytes, end, around),
@@ -53,7 +53,8 @@ impl Stream {
         let message = self.message(direction, around);
         message.body.extend(bytes);
         message.body_visible = true;
-        let size = word(message.body.len());
+        let length = message.body.len();
+        let size = word(length);
         let export = direction.pick(Export::RequestBody, Export::ResponseBody);
         let Some(action) = self.ask(direction, export, &[size, u32::from(end)], around) else {
             return;
@@ -64,6 +65,11 @@ impl Stream {
                 self.message(direction, around).body_visible = false;
                 self.release(direction, around);
             }
+            1 if length > around.settings.buffer_limit => {
+                self.answer_too_large(direction, around);
+                return;
+            }
+            // "Stop and apply back-pressure" has no limit of its own: whoever sends is not read any more.
             1 | 2 => self.flow(direction).hold = Hold::Body,
             _ => {
                 // "Stop and do not buffer": what the filter did not keep is gone.
@@ -125,7 +131,7 @@ impl Stream {
             self.settle(around);
         }
         let action = if stopped { STOPPED } else { action };
-        (!answered && self.phase == direction.phase()).then_some(action)
+        (!answered && self.flows(direction)).then_some(action)
     }
 
     /// Does what callbacks have asked for, in their order. Of several local responses the first one is sent, under the
@@ -154,7 +160,7 @@ impl Stream {
     }
 
     fn resume(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
-        if self.phase == direction.phase() && self.flow(direction).headers_seen {
+        if self.flows(direction) && self.flow(direction).headers_seen {
             self.flow(direction).hold = Hold::Nothing;
             self.release(direction, around);
             self.pump(direction, around);
@@ -189,7 +195,8 @@ impl Stream {
                     upstream.trailers = trailers;
                     upstream.complete = ended;
                 }
-                if ended || (self.upgrades && self.request.incoming.is_empty()) {
+                let whole = ended || (self.upgrades && self.request.incoming.is_empty());
+                if whole && self.phase == Phase::Request {
                     self.phase = Phase::Upstream;
                 }
             }

@@ -14,6 +14,7 @@ mod local_responses;
 mod serve;
 mod served;
 mod shared;
+mod streaming;
 mod upgrades;
 mod wasi;
 mod wire;
