@@ -22,6 +22,15 @@ pub(crate) struct ShapeFault {
     pub(crate) text: String,
 }
 
+impl fmt::Display for ShapeFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
+        }
+        formatter.write_str(&self.text)
+    }
+}
+
 /// Reads a whole document.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ShapeFault> {
     let mut reader = serde_json::Deserializer::from_slice(json);

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::well_known;
-use crate::serde_text;
+use crate::{hex, serde_text};
 
 /// SHA-256 of a whole API token: all that registry and policy know of it.
 ///
@@ -53,7 +53,8 @@ impl TokenHash {
         let mut hash = [0; 32];
         for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
             for digit in pair {
-                *byte = *byte << 4 | hex_value(*digit).ok_or(TokenHashError::NotLowerHex)?;
+                let value = hex::digit_value(*digit).ok_or(TokenHashError::NotLowerHex)?;
+                *byte = *byte << 4 | value;
             }
         }
         Ok(Self(hash))
@@ -76,7 +77,7 @@ impl TokenHash {
 impl fmt::Display for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex::write(f, &self.0)
     }
 }
 
@@ -117,14 +118,6 @@ pub enum TokenHashError {
     /// A character is no lower-case hexadecimal digit.
     #[error("a token's hash has only the digits 0-9 and a-f, in lower case, after `sha256:`")]
     NotLowerHex,
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! It guards against bugs: two parties that applied the same changes have the same digest. It is no guard against
 //! attackers, who can find records with a given sum; a signature is.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
+
+use crate::{hex, serde_text};
 
 /// The sum modulo 2²⁵⁶ of the SHA-256 hashes of all records.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -17,6 +20,17 @@ impl Digest {
             .rev()
             .map(|limb| format!("{limb:016x}"))
             .collect()
+    }
+
+    /// Reads what [`Digest::to_hex`] wrote.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes: [u8; 32] = hex::parse(text)?;
+        let mut limbs = [0; 4];
+        let (words, _) = bytes.as_chunks::<8>();
+        for (limb, word) in limbs.iter_mut().rev().zip(words) {
+            *limb = u64::from_be_bytes(*word);
+        }
+        Some(Self(limbs))
     }
 
     /// Accounts for a record that was added.
@@ -33,6 +47,21 @@ impl Digest {
         for (limb, subtrahend) in self.0.iter_mut().zip(record.0) {
             (*limb, borrow) = limb.borrowing_sub(subtrahend, borrow);
         }
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const FORM: &str = "a digest of 64 lower-case hexadecimal digits";
+        serde_text::deserialize(deserializer, FORM, |text| {
+            Self::from_hex(text).ok_or("it is not of 64 lower-case hexadecimal digits")
+        })
     }
 }
 
@@ -86,6 +115,15 @@ mod tests {
         assert_eq!(digest, Digest::default());
         digest.subtract(&RecordHash([1, 0, 0, 0]));
         assert_eq!(digest.to_hex(), "f".repeat(64));
+    }
+
+    #[test]
+    fn a_digest_is_read_back_as_it_was_written() {
+        let mut digest = Digest::default();
+        digest.add(&RecordHash::of("token", "t-1", b"x"));
+        assert_eq!(Digest::from_hex(&digest.to_hex()), Some(digest));
+        assert_eq!(Digest::from_hex(&"F".repeat(64)), None);
+        assert_eq!(Digest::from_hex("00"), None);
     }
 
     #[test]

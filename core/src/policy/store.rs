@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
+
 use super::audience::{Names, places};
 use super::digest::{Digest, RecordHash};
 use super::document::{Bypass, Expiry, Key, Person, PublicRoute, Service, Token};
@@ -16,8 +18,9 @@ use crate::api_token::TokenHash;
 use crate::id::{IdCode, IdTable, is_id, looks_secret};
 
 /// One step from a policy to the next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum Change<'a> {
     /// A record is added, or takes the place of the one with the same id.
     Put(Record<'a>),
@@ -26,8 +29,9 @@ pub enum Change<'a> {
 }
 
 /// A record of a policy, as it is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum Record<'a> {
     /// A role, by name.
     Role(&'a str),
@@ -46,8 +50,9 @@ pub enum Record<'a> {
 }
 
 /// What a record is known by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum RecordId<'a> {
     /// A role's name.
     Role(&'a str),
