@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::callout::{Callout, CalloutReply};
 use crate::clock::{Clock, nanoseconds};
+use crate::diagnostics::{Allowance, Report};
 use crate::exchange::{LogLine, UpstreamRequest};
 use crate::front::FrontSettings;
 use crate::host::{Host, Randomness};
@@ -85,6 +86,8 @@ pub struct HostBuilder {
     clusters: BTreeMap<String, Cluster>,
     sink: Option<LogSink>,
     trace_sink: Option<TraceSink>,
+    diagnostics: bool,
+    allowed: Vec<Allowance>,
 }
 
 impl HostBuilder {
@@ -120,6 +123,8 @@ impl HostBuilder {
             clusters: BTreeMap::new(),
             sink: None,
             trace_sink: None,
+            diagnostics: true,
+            allowed: Vec::new(),
         }
     }
 
@@ -310,11 +315,26 @@ impl HostBuilder {
         self
     }
 
+    /// Whether [`Host::diagnostics`] has anything to say; it does without this. What the host answers to guests is the same
+    /// with and without.
+    pub fn diagnose(mut self, wanted: bool) -> Self {
+        self.diagnostics = wanted;
+        self
+    }
+
+    /// Leaves a finding out of [`Host::diagnostics`]: a [`Code`](crate::Code), or an [`Allowance`] read from text such as
+    /// `PH014@proxy_on_request_headers`.
+    pub fn allow(mut self, finding: impl Into<Allowance>) -> Self {
+        self.allowed.push(finding.into());
+        self
+    }
+
     /// The host. No VM runs before the first [`Host::add_plugin`].
     pub fn build(self) -> Host {
         let journal = Journal {
             sink: self.sink,
             trace_sink: self.trace_sink,
+            report: Report::new(self.allowed),
             ..Journal::default()
         };
         Host::assemble(Parts {
@@ -332,6 +352,7 @@ impl HostBuilder {
             upstream: self.upstream,
             clusters: self.clusters,
             journal,
+            diagnostics: self.diagnostics,
         })
     }
 }
@@ -361,4 +382,5 @@ pub(crate) struct Parts {
     pub(crate) upstream: Upstream,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) journal: Journal,
+    pub(crate) diagnostics: bool,
 }

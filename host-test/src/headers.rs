@@ -144,6 +144,15 @@ impl HeaderMap {
         self.get(name).is_some()
     }
 
+    /// Whether `name` has more than one value.
+    pub(crate) fn has_several(&self, name: &[u8]) -> bool {
+        let mut values = self
+            .entries
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        values.next().is_some() && values.next().is_some()
+    }
+
     /// All pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.entries

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
 use crate::clock::Clock;
+use crate::diagnostics::Surface;
 use crate::entropy::Entropy;
 use crate::exchange::{Callback, Exchange, LogLine, Response, StreamId, UpstreamRequest};
 use crate::fault::{Fault, Faults, UnknownHostFunction};
@@ -52,6 +53,8 @@ pub struct Host {
     /// VMs that drew random numbers, those included that only tried a configuration.
     pub(crate) vm_starts_drawn: u64,
     pub(crate) traps: u64,
+    /// What findings about the guest depend on; `None`: nobody wants to know.
+    pub(crate) surface: Option<Surface>,
     settings: StreamSettings,
     upstream: Upstream,
     next_stream: u64,
@@ -92,7 +95,8 @@ impl Host {
             Randomness::Seeded(seed) => Entropy::seeded(seed ^ REQUEST_ID_SEED),
             Randomness::Real => Entropy::Real,
         };
-        Self {
+        let headers_can_stop = parts.stream.allow_on_headers_stop_iteration;
+        let mut host = Self {
             module: parts.module,
             identity: parts.identity,
             policy: parts.policy,
@@ -113,12 +117,17 @@ impl Host {
             vm_starts: 0,
             vm_starts_drawn: 0,
             traps: 0,
+            surface: None,
             settings: parts.stream,
             upstream: parts.upstream,
             next_stream: 1,
             next_worker: 0,
             request_ids,
+        };
+        if parts.diagnostics {
+            host.inspect_module(headers_can_stop);
         }
+        host
     }
 
     /// Sends a request through the plugin and waits for its end. Virtual time moves on only if the filter waits for the reply of

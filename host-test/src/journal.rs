@@ -1,5 +1,6 @@
 //! What guests logged and what crossed the boundary, in order, for all VMs of a host.
 
+use crate::diagnostics::Report;
 use crate::exchange::LogLine;
 use crate::state::VmState;
 
@@ -13,6 +14,7 @@ pub(crate) type TraceSink = Box<dyn FnMut(&str) + Send>;
 pub(crate) struct Journal {
     pub(crate) log: Vec<LogLine>,
     pub(crate) trace: Vec<String>,
+    pub(crate) report: Report,
     /// Takes the lines instead of the journal: a host that runs for days must not keep them all.
     pub(crate) sink: Option<LogSink>,
     pub(crate) trace_sink: Option<TraceSink>,
@@ -23,6 +25,7 @@ impl Journal {
     pub(crate) fn collect(&mut self, state: &mut VmState) -> Vec<LogLine> {
         let lines = std::mem::take(&mut state.journal);
         self.append(lines.clone());
+        self.report.collect(state);
         let trace = state.trace.drain(..);
         match &mut self.trace_sink {
             Some(sink) => trace.for_each(|line| sink(&line)),

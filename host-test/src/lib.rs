@@ -83,6 +83,7 @@ mod abi;
 mod builder;
 mod callout;
 mod clock;
+mod diagnostics;
 mod entropy;
 mod events;
 mod exchange;
@@ -106,6 +107,7 @@ mod vm;
 
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{Callout, CalloutReply};
+pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};
 pub use exchange::{
     AnsweredBy, Callback, Copied, Exchange, LocalResponse, LogLine, Response, StreamId,
     UpstreamRequest,

@@ -33,6 +33,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
     try_decode(bytes).unwrap_or_default()
 }
 
+/// Whether a map that is not empty would be taken for an empty one.
+pub(crate) fn is_refused(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && (bytes.len() > MAX_PAIRS_BYTES || try_decode(bytes).is_none())
+}
+
 fn try_decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let (count, mut lengths) = split_word(bytes)?;
     if count > MAX_PAIRS {

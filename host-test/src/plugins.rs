@@ -205,12 +205,16 @@ impl Host {
         self.vm_starts_drawn += 1;
         let entropy = self.entropy();
         let state = self.vm_state(0, entropy);
-        let mut vm = Vm::start(&self.module, state, self.limits.fuel)
-            .map_err(|(dead, log)| (dead.into(), log))?;
-        let outcome = start_root(&mut vm, configuration);
-        outcome
-            .map(|_root| ())
-            .map_err(|reason| (reason, std::mem::take(&mut vm.state_mut().journal)))
+        let started = Vm::start(&self.module, state, self.limits.fuel);
+        let mut vm = started.map_err(|mut born| {
+            self.journal.report.collect(&mut born.state);
+            (born.dead.into(), born.state.journal)
+        })?;
+        start_root(&mut vm, configuration).map_err(|reason| {
+            self.journal.report.collect(vm.state_mut());
+            (reason, std::mem::take(&mut vm.state_mut().journal))
+        })?;
+        Ok(())
     }
 
     fn ensure_root(
@@ -267,16 +271,16 @@ impl Host {
                 self.workers[index].vm = Some(vm);
                 Ok(())
             }
-            Err((dead, lines)) => {
+            Err(mut born) => {
                 self.traps += 1;
-                self.journal.append(lines);
-                Err(dead.into())
+                self.journal.collect(&mut born.state);
+                Err(born.dead.into())
             }
         }
     }
 
     fn vm_state(&self, worker: usize, entropy: Entropy) -> VmState {
-        VmState::new(
+        let mut state = VmState::new(
             Arc::clone(&self.identity),
             worker,
             self.clock.clone(),
@@ -284,7 +288,9 @@ impl Host {
             self.shared.clone(),
             self.faults.clone(),
             self.limits.store(),
-        )
+        );
+        state.recorder = self.recorder();
+        state
     }
 
     /// No two VMs of a run draw the same numbers, or ids made of them would collide.

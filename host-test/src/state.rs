@@ -8,6 +8,7 @@ use wasmtime::{Memory, StoreLimits, TypedFunc};
 
 use crate::callout::{CalloutReply, NewCallout};
 use crate::clock::Clock;
+use crate::diagnostics::{Recorder, StreamNotes};
 use crate::entropy::Entropy;
 use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
@@ -68,6 +69,7 @@ pub(crate) struct VmState {
 
     pub(crate) calls: Vec<u32>,
     pub(crate) copied: Copied,
+    pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) journal: Vec<LogLine>,
     pub(crate) trace: Vec<String>,
 }
@@ -103,6 +105,7 @@ pub(crate) struct StreamContext {
     pub(crate) source: SocketAddr,
     pub(crate) protocol: &'static str,
     pub(crate) details: String,
+    pub(crate) notes: StreamNotes,
 }
 
 /// A request or a response on its way through the filter. Envoy shows each part only for a while.
@@ -155,6 +158,7 @@ impl StreamContext {
             source,
             protocol,
             details: String::new(),
+            notes: StreamNotes::default(),
         }
     }
 }
@@ -197,6 +201,7 @@ impl VmState {
             enqueued: Vec::new(),
             calls: vec![0; Function::ALL.len()],
             copied: Copied::default(),
+            recorder: None,
             journal: Vec::new(),
             trace: Vec::new(),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmtime::{Instance, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
+use crate::diagnostics;
 use crate::exchange::Callback;
 use crate::functions::{Export, Function};
 use crate::module::{ALLOCATORS, Module};
@@ -47,17 +48,19 @@ enum Entry {
     Gives3(TypedFunc<(u32, u32, u32), u32>),
 }
 
+/// A VM that died before it could be used.
+pub(crate) struct Stillborn {
+    pub(crate) dead: Dead,
+    pub(crate) state: Box<VmState>,
+}
+
 /// The VM is dead: a callback trapped, now or earlier.
 #[derive(Clone, Debug)]
 pub(crate) struct Dead(pub(crate) String);
 
 impl Vm {
     /// Instantiates the module and runs `_initialize` or `_start`.
-    pub(crate) fn start(
-        module: &Module,
-        state: VmState,
-        fuel: u64,
-    ) -> Result<Self, (Dead, Vec<crate::LogLine>)> {
+    pub(crate) fn start(module: &Module, state: VmState, fuel: u64) -> Result<Self, Stillborn> {
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| &mut state.limits);
         let mut vm = Self {
@@ -69,7 +72,10 @@ impl Vm {
         };
         match vm.instantiate(module).and_then(|()| vm.initialize()) {
             Ok(()) => Ok(vm),
-            Err(dead) => Err((dead, std::mem::take(&mut vm.state_mut().journal))),
+            Err(dead) => Err(Stillborn {
+                dead,
+                state: Box::new(vm.store.into_data()),
+            }),
         }
     }
 
@@ -106,6 +112,7 @@ impl Vm {
             return Ok(None);
         };
         self.enter(export, context, args);
+        diagnostics::entered(self.state_mut(), export, args);
         let outcome = self.refuel().and_then(|()| self.invoke(export, args));
         self.leave(export, context, outcome)
     }
@@ -159,7 +166,11 @@ impl Vm {
             returned,
         });
         let result = outcome.map_err(|error| self.die(export.name(), &error));
+        let memory = self.memory_size();
         let state = self.store.data_mut();
+        if let Ok(value) = &result {
+            diagnostics::returned(state, *value, memory);
+        }
         state.callback = None;
         state.effective = 0;
         result
@@ -173,11 +184,17 @@ impl Vm {
             reason.push('\n');
             reason.push_str(&backtrace);
         }
-        self.store
-            .data_mut()
-            .log(LogLevel::Critical, reason.clone());
+        let state = self.store.data_mut();
+        state.log(LogLevel::Critical, reason.clone());
+        diagnostics::died(state, &reason);
         self.failure = Some(reason.clone());
         Dead(reason)
+    }
+
+    /// The bytes of linear memory that the guest has now.
+    fn memory_size(&self) -> usize {
+        let memory = self.store.data().memory;
+        memory.map_or(0, |memory| memory.data_size(&self.store))
     }
 
     fn refuel(&mut self) -> wasmtime::Result<()> {

@@ -108,7 +108,7 @@ fn check(map: u32) -> Result<(), Stop> {
 
 /// The map as it may be read now. When the stream is being logged, what was sent and received may be read again, request
 /// trailers excepted.
-fn readable(state: &VmState, map: u32) -> Option<&HeaderMap> {
+pub(crate) fn readable(state: &VmState, map: u32) -> Option<&HeaderMap> {
     if let HTTP_CALL_RESPONSE_HEADERS | HTTP_CALL_RESPONSE_TRAILERS = map {
         let reply = state.reply.as_ref()?;
         return Some(if map == HTTP_CALL_RESPONSE_HEADERS {

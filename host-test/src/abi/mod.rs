@@ -19,8 +19,10 @@ mod wasi;
 
 use wasmtime::{AsContextMut, Caller};
 
+pub(crate) use headers::readable;
 pub(crate) use link::link;
 
+use crate::diagnostics;
 use crate::fault::Effect;
 use crate::functions::Function;
 use crate::state::VmState;
@@ -88,13 +90,16 @@ fn host_call(
         && function.name().starts_with("proxy_")
         && function != Function::proxy_log
     {
+        diagnostics::forbidden(state, function);
         wasmtime::bail!(
             "restricted_callback: {} is not allowed while the module initializes",
             function.name()
         );
     }
     let callback = state.callback.map_or("", |export| export.name());
-    let code = match state.faults.strike(function.name(), callback) {
+    let effect = state.faults.strike(function.name(), callback);
+    let struck = effect.is_some();
+    let code = match effect {
         Some(Effect::Status(status)) => status,
         other => {
             call.replacement = match other {
@@ -108,6 +113,7 @@ fn host_call(
             }
         }
     };
+    diagnostics::called(&mut call.caller, function, args, code, struck);
     let state = call.caller.data_mut();
     if state.identity.trace {
         state.trace.push(format!(
@@ -211,6 +217,8 @@ impl Call<'_> {
                 .trace
                 .push(format!("[host<-vm] {name} return: {address}"));
         }
+        let memory = self.memory()?.len();
+        diagnostics::allocated(self.state_mut(), address, length, memory);
         if address == 0 {
             Err(Status::InvalidMemoryAccess.into())
         } else {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod contexts;
+mod diagnostics;
 mod envoy;
 mod events;
 mod failures;
