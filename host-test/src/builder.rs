@@ -10,6 +10,7 @@ use crate::clock::{Clock, nanoseconds};
 use crate::diagnostics::{Allowance, Report};
 use crate::exchange::{LogLine, UpstreamRequest};
 use crate::front::FrontSettings;
+use crate::grpc::{GrpcEvent, GrpcPeer, GrpcReply};
 use crate::host::{Host, Randomness};
 use crate::journal::{Journal, LogSink, TraceSink};
 use crate::module::Module;
@@ -84,6 +85,7 @@ pub struct HostBuilder {
     shared: SharedState,
     upstream: Upstream,
     clusters: BTreeMap<String, Cluster>,
+    grpc_peers: BTreeMap<String, GrpcPeer>,
     sink: Option<LogSink>,
     trace_sink: Option<TraceSink>,
     diagnostics: bool,
@@ -121,6 +123,7 @@ impl HostBuilder {
             shared: SharedState::new(),
             upstream: Upstream::Scripted(Box::new(|_| Reply::ok())),
             clusters: BTreeMap::new(),
+            grpc_peers: BTreeMap::new(),
             sink: None,
             trace_sink: None,
             diagnostics: true,
@@ -303,6 +306,34 @@ impl HostBuilder {
         self
     }
 
+    /// A cluster with a gRPC service that guests can call with `proxy_grpc_call` and `proxy_grpc_stream`. The peer is asked
+    /// each time that something reaches it, and answers with what it sends then.
+    ///
+    /// ```
+    /// # use postern_host::{GrpcEvent, GrpcReply, Host, Module};
+    /// # fn example(module: &Module) {
+    /// let host = Host::builder(module)
+    ///     .grpc_service("authz", |event| match event {
+    ///         GrpcEvent::Call(call, message) if call.method == "Check" => GrpcReply::ok(message),
+    ///         GrpcEvent::Call(..) => GrpcReply::error(12, "no such method"),
+    ///         GrpcEvent::Message(_, message) => GrpcReply::new().message(message),
+    ///         GrpcEvent::HalfClosed(_) => GrpcReply::new().status(0, ""),
+    ///         _ => GrpcReply::new(),
+    ///     })
+    ///     .build();
+    /// # }
+    /// ```
+    pub fn grpc_service(
+        mut self,
+        cluster: impl Into<String>,
+        peer: impl FnMut(&GrpcEvent<'_>) -> GrpcReply + Send + 'static,
+    ) -> Self {
+        let cluster = cluster.into();
+        self.identity.clusters.insert(cluster.clone());
+        self.grpc_peers.insert(cluster, Box::new(peer));
+        self
+    }
+
     /// Gives log lines to `sink` as they come, instead of keeping them for [`Host::logs`].
     pub fn on_log(mut self, sink: impl FnMut(&LogLine) + Send + 'static) -> Self {
         self.sink = Some(Box::new(sink));
@@ -351,6 +382,7 @@ impl HostBuilder {
             shared: self.shared,
             upstream: self.upstream,
             clusters: self.clusters,
+            grpc_peers: self.grpc_peers,
             journal,
             diagnostics: self.diagnostics,
         })
@@ -381,6 +413,7 @@ pub(crate) struct Parts {
     pub(crate) shared: SharedState,
     pub(crate) upstream: Upstream,
     pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
     pub(crate) journal: Journal,
     pub(crate) diagnostics: bool,
 }

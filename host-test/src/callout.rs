@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::grpc::Incoming;
 use crate::headers::HeaderMap;
 
 /// A call that a guest dispatched with `proxy_http_call`.
@@ -121,5 +122,12 @@ pub(crate) struct PendingReply {
     pub(crate) due: u64,
     pub(crate) token: u32,
     pub(crate) root: u32,
-    pub(crate) reply: CalloutReply,
+    pub(crate) reply: Arrival,
+}
+
+/// What arrives.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Http(CalloutReply),
+    Grpc(Incoming),
 }

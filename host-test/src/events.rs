@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::callout::{CalloutReply, PendingReply};
+use crate::callout::{Arrival, CalloutReply, PendingReply};
 use crate::clock::nanoseconds;
 use crate::functions::Export;
 use crate::host::Host;
@@ -11,7 +11,7 @@ use crate::state::Deferred;
 /// `BROKEN_CONNECTION`: what `proxy_get_status` says of a call that was reset.
 const BROKEN_CONNECTION: u32 = 11;
 /// No reply is there at once: a guest that calls again on every reply would make time stand still.
-const SHORTEST_DELAY: u64 = 1_000;
+pub(crate) const SHORTEST_DELAY: u64 = 1_000;
 /// So many rounds of announcements follow one event; what is left waits for the next. A guest that fills a queue whenever
 /// it is told of an item would never be left otherwise.
 const MAX_ROUNDS: usize = 100;
@@ -82,6 +82,7 @@ impl Host {
     /// One round of what guests left to be done; false if it was nothing.
     fn settle_guests(&mut self) -> bool {
         self.send_callouts();
+        self.run_grpc();
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let announced = self.announce_queues();
         let moved = !elsewhere.is_empty();
@@ -163,7 +164,13 @@ impl Host {
             return;
         };
         let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let reply = pending.reply;
+        let reply = match pending.reply {
+            Arrival::Http(reply) => reply,
+            Arrival::Grpc(incoming) => {
+                self.deliver_grpc(worker, pending.root, pending.token, incoming);
+                return;
+            }
+        };
         let sizes = (
             word(reply.headers.len()),
             word(reply.body.len()),
@@ -171,14 +178,16 @@ impl Host {
         );
         let state = vm.state_mut();
         if reply.reset {
-            state.last_status = (BROKEN_CONNECTION, "reset".to_owned());
+            state.set_status(pending.root, BROKEN_CONNECTION, "reset".to_owned());
         } else {
             state.reply = Some(reply);
         }
         let args = [pending.root, pending.token, sizes.0, sizes.1, sizes.2];
         self.root_callback(worker, pending.root, Export::HttpCallResponse, &args);
         if let Some(vm) = &mut self.workers[worker].vm {
-            vm.state_mut().reply = None;
+            let state = vm.state_mut();
+            state.reply = None;
+            state.clear_status_message(pending.root);
         }
     }
 
@@ -206,7 +215,7 @@ impl Host {
                     due,
                     token: call.token,
                     root: call.root,
-                    reply,
+                    reply: Arrival::Http(reply),
                 });
             }
         }

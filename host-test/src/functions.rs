@@ -99,6 +99,10 @@ exports! {
     ResponseBody "proxy_on_response_body" 3 true;
     ResponseTrailers "proxy_on_response_trailers" 2 true;
     HttpCallResponse "proxy_on_http_call_response" 5 false;
+    GrpcReceiveInitialMetadata "proxy_on_grpc_receive_initial_metadata" 3 false;
+    GrpcReceive "proxy_on_grpc_receive" 3 false;
+    GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata" 3 false;
+    GrpcClose "proxy_on_grpc_close" 3 false;
     QueueReady "proxy_on_queue_ready" 2 false;
     Done "proxy_on_done" 1 true;
     Log "proxy_on_log" 1 false;

@@ -11,6 +11,7 @@ use crate::exchange::{Callback, Exchange, LogLine, Response, StreamId, UpstreamR
 use crate::fault::{Fault, Faults, UnknownHostFunction};
 use crate::front::{self, Part};
 use crate::functions::Function;
+use crate::grpc::GrpcPeer;
 use crate::headers::HeaderMap;
 use crate::journal::Journal;
 use crate::module::Module;
@@ -45,6 +46,7 @@ pub struct Host {
     pub(crate) plugins: Vec<Arc<[u8]>>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
     pub(crate) journal: Journal,
     pub(crate) callbacks: Vec<Callback>,
     /// What callbacks asked to be done to streams: worker, context and deed.
@@ -111,6 +113,7 @@ impl Host {
             plugins: Vec::new(),
             streams: BTreeMap::new(),
             clusters: parts.clusters,
+            grpc_peers: parts.grpc_peers,
             journal: parts.journal,
             callbacks: Vec::new(),
             elsewhere: Vec::new(),

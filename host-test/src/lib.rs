@@ -51,6 +51,7 @@
 //! | buffers | `proxy_get_buffer_bytes`, `proxy_set_buffer_bytes`, `proxy_get_buffer_status` |
 //! | streams | `proxy_continue_stream`, `proxy_close_stream`, `proxy_send_local_response`, `proxy_set_effective_context`, `proxy_done` |
 //! | calls | `proxy_http_call` to scripted clusters, `proxy_get_status` |
+//! | gRPC | `proxy_grpc_call`, `proxy_grpc_stream`, `proxy_grpc_send`, `proxy_grpc_cancel`, `proxy_grpc_close` against scripted peers ([`HostBuilder::grpc_service`]) |
 //! | shared data | `proxy_get_shared_data`, `proxy_set_shared_data` |
 //! | queues | `proxy_register_…`, `proxy_resolve_…`, `proxy_enqueue_…`, `proxy_dequeue_shared_queue` |
 //! | metrics | `proxy_define_metric`, `proxy_record_metric`, `proxy_increment_metric`, `proxy_get_metric` |
@@ -63,9 +64,7 @@
 //! | `proxy_get_property`, `proxy_set_property` | `plugin_name`, `plugin_root_id`, `plugin_vm_id`, `listener_direction`, `request.*`, `response.{code,code_details,size,headers}`, `source.*`, `destination.*`, `connection.{id,mtls}`, and whatever was set; others are not found |
 //! | `proxy_call_foreign_function` | `clear_route_cache`; others are not found |
 //!
-//! Linked, and answered with the status that Envoy gives when there is no such peer: `proxy_grpc_call`, `proxy_grpc_stream`
-//! (4), `proxy_grpc_send`, `proxy_grpc_cancel`, `proxy_grpc_close` (1 or 2, by the kind of id). All other functions of WASI that
-//! Envoy has answer its fixed errno. Anything else that a module imports is an error when it is loaded, by name.
+//! All other functions of WASI that Envoy has answer its fixed errno. Anything else that a module imports is an error when it is loaded, by name.
 //!
 //! # Where it is not Envoy
 //!
@@ -75,7 +74,7 @@
 //! - `proxy_on_http_call_response` comes right after the callback that made the call if the reply has no delay.
 //! - A queue is announced only to VMs of the same host.
 //! - Envoy has no limit on fuel, and links `path_link` and `path_symlink` with types that are not WASI's.
-//! - TCP filters, gRPC callbacks and ABI 0.1.0 are not there.
+//! - TCP filters and ABI 0.1.0 are not there.
 
 #![warn(missing_docs)]
 
@@ -90,6 +89,7 @@ mod exchange;
 mod fault;
 mod front;
 mod functions;
+mod grpc;
 mod headers;
 mod host;
 mod journal;
@@ -97,6 +97,7 @@ mod local_reply;
 mod module;
 mod pairs;
 mod plugins;
+mod protobuf;
 mod request;
 pub mod serve;
 mod shared;
@@ -113,6 +114,7 @@ pub use exchange::{
     UpstreamRequest,
 };
 pub use fault::{Fault, UnknownHostFunction};
+pub use grpc::{GrpcCall, GrpcEvent, GrpcReply};
 pub use headers::HeaderMap;
 pub use host::{Host, StreamState};
 pub use module::{LoadError, Module};

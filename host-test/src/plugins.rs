@@ -9,6 +9,7 @@ use crate::callout::PendingReply;
 use crate::entropy::Entropy;
 use crate::exchange::LogLine;
 use crate::functions::Export;
+use crate::grpc::Exchanges;
 use crate::host::{Host, Randomness};
 use crate::state::VmState;
 use crate::vm::{Dead, Vm};
@@ -69,6 +70,7 @@ pub(crate) struct Worker {
     pub(crate) vm: Option<Vm>,
     pub(crate) roots: BTreeMap<Arc<[u8]>, u32>,
     pub(crate) replies: Vec<PendingReply>,
+    pub(crate) grpc: Exchanges,
     last_start: u64,
 }
 
@@ -261,6 +263,7 @@ impl Host {
         let worker = &mut self.workers[index];
         worker.roots.clear();
         worker.replies.clear();
+        worker.grpc.clear();
         worker.last_start = self.clock.monotonic();
         self.vm_starts += 1;
         self.vm_starts_drawn += 1;

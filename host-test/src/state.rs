@@ -13,6 +13,7 @@ use crate::entropy::Entropy;
 use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
 use crate::functions::{Export, Function};
+use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
 use crate::shared::{MetricKind, SharedState};
 use crate::status::LogLevel;
@@ -58,8 +59,10 @@ pub(crate) struct VmState {
     pub(crate) next_callout: u32,
     /// The reply that the running `proxy_on_http_call_response` is about.
     pub(crate) reply: Option<CalloutReply>,
-    /// What `proxy_get_status` answers.
-    pub(crate) last_status: (u32, String),
+    pub(crate) grpc: Handles,
+    /// What the running gRPC callback is about.
+    pub(crate) grpc_metadata: GrpcMetadata,
+    pub(crate) grpc_message: Option<Vec<u8>>,
     /// The configuration that was read last: Envoy has one buffer for several things.
     pub(crate) stale_buffer: Vec<u8>,
     /// A local response was asked for, by whichever context: Envoy then stops the stream whose callback runs.
@@ -83,6 +86,13 @@ pub(crate) enum Deferred {
     Close,
 }
 
+/// Metadata that a gRPC peer sent.
+#[derive(Debug, Default)]
+pub(crate) struct GrpcMetadata {
+    pub(crate) initial: Option<HeaderMap>,
+    pub(crate) trailing: Option<HeaderMap>,
+}
+
 /// One plugin configuration in one VM.
 #[derive(Debug)]
 pub(crate) struct RootContext {
@@ -90,6 +100,8 @@ pub(crate) struct RootContext {
     /// Nanoseconds; 0: no ticks.
     pub(crate) tick_period: u64,
     pub(crate) next_tick: u64,
+    /// What `proxy_get_status` answers: the last call that failed, or the last gRPC call that ended.
+    pub(crate) status: (u32, String),
 }
 
 /// One stream in one VM.
@@ -194,7 +206,9 @@ impl VmState {
             callouts: Vec::new(),
             next_callout: 0,
             reply: None,
-            last_status: (0, String::new()),
+            grpc: Handles::default(),
+            grpc_metadata: GrpcMetadata::default(),
+            grpc_message: None,
             stale_buffer: Vec::new(),
             stop_iteration: false,
             queues: BTreeMap::new(),
@@ -215,6 +229,7 @@ impl VmState {
                 configuration,
                 tick_period: 0,
                 next_tick: 0,
+                status: (0, String::new()),
             },
         );
         id
@@ -239,6 +254,19 @@ impl VmState {
     /// The root context that host functions act on, that of the stream if they act on one.
     pub(crate) fn root_id(&self) -> u32 {
         self.stream().map_or(self.effective, |stream| stream.root)
+    }
+
+    pub(crate) fn set_status(&mut self, root: u32, code: u32, message: String) {
+        if let Some(root) = self.roots.get_mut(&root) {
+            root.status = (code, message);
+        }
+    }
+
+    /// Envoy forgets the message when the callback has returned, and keeps the code.
+    pub(crate) fn clear_status_message(&mut self, root: u32) {
+        if let Some(root) = self.roots.get_mut(&root) {
+            root.status.1.clear();
+        }
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, message: String) {

@@ -15,6 +15,7 @@ pub(crate) enum Status {
     InvalidMemoryAccess = 6,
     Empty = 7,
     CasMismatch = 8,
+    InternalFailure = 10,
 }
 
 /// The level of a log line, as `proxy_log` numbers them.

@@ -41,6 +41,7 @@ enum Entry {
     Takes0(TypedFunc<(), ()>),
     Takes1(TypedFunc<u32, ()>),
     Takes2(TypedFunc<(u32, u32), ()>),
+    Takes3(TypedFunc<(u32, u32, u32), ()>),
     Takes5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
     Gives0(TypedFunc<(), u32>),
     Gives1(TypedFunc<u32, u32>),
@@ -251,6 +252,9 @@ impl Vm {
             (Some(Entry::Takes0(function)), []) => function.call(store, ()).map(|()| None),
             (Some(Entry::Takes1(function)), &[a]) => function.call(store, a).map(|()| None),
             (Some(Entry::Takes2(function)), &[a, b]) => function.call(store, (a, b)).map(|()| None),
+            (Some(Entry::Takes3(function)), &[a, b, c]) => {
+                function.call(store, (a, b, c)).map(|()| None)
+            }
             (Some(Entry::Takes5(function)), &[a, b, c, d, e]) => {
                 function.call(store, (a, b, c, d, e)).map(|()| None)
             }
@@ -279,6 +283,7 @@ impl Entry {
             (0, false) => Self::Takes0(instance.get_typed_func(store, name)?),
             (1, false) => Self::Takes1(instance.get_typed_func(store, name)?),
             (2, false) => Self::Takes2(instance.get_typed_func(store, name)?),
+            (3, false) => Self::Takes3(instance.get_typed_func(store, name)?),
             (5, false) => Self::Takes5(instance.get_typed_func(store, name)?),
             (0, true) => Self::Gives0(instance.get_typed_func(store, name)?),
             (1, true) => Self::Gives1(instance.get_typed_func(store, name)?),

@@ -8,6 +8,7 @@ use crate::status::Status;
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
 const HTTP_CALL_RESPONSE_BODY: u32 = 4;
+const GRPC_MESSAGE: u32 = 5;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const FOREIGN_FUNCTION_ARGUMENTS: u32 = 8;
@@ -105,6 +106,7 @@ fn contents(state: &VmState, buffer: u32) -> Result<&[u8], Stop> {
             stream.map(|stream| &*stream.response.body)
         }
         HTTP_CALL_RESPONSE_BODY => state.reply.as_ref().map(|reply| &*reply.body),
+        GRPC_MESSAGE => Some(state.grpc_message.as_deref().unwrap_or_default()),
         VM_CONFIGURATION => Some(&state.identity.vm_configuration),
         PLUGIN_CONFIGURATION if state.callback == Some(Export::Configure) => state
             .roots

@@ -51,9 +51,14 @@ pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
     call.write_u32(arguments.token, token)
 }
 
-/// The status of the last call that came back, and what it says.
+/// The status of the last call that came back, and what it says. It belongs to the root context; a stream has none.
 pub(super) fn get_status(call: &mut Call<'_>, code: u32, message: u32, message_len: u32) -> Answer {
-    let (number, text) = call.state().last_status.clone();
+    let state = call.state();
+    let (number, text) = state
+        .roots
+        .get(&state.effective)
+        .map(|root| root.status.clone())
+        .unwrap_or_default();
     call.write_u32(code, number)?;
     call.hand_over(text.as_bytes(), message, message_len)
 }

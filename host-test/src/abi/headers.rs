@@ -10,6 +10,8 @@ const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
 const RESPONSE_TRAILERS: u32 = 3;
+const GRPC_INITIAL_METADATA: u32 = 4;
+const GRPC_TRAILING_METADATA: u32 = 5;
 const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
 const HTTP_CALL_RESPONSE_TRAILERS: u32 = 7;
 
@@ -116,6 +118,11 @@ pub(crate) fn readable(state: &VmState, map: u32) -> Option<&HeaderMap> {
         } else {
             &reply.trailers
         });
+    }
+    match map {
+        GRPC_INITIAL_METADATA => return state.grpc_metadata.initial.as_ref(),
+        GRPC_TRAILING_METADATA => return state.grpc_metadata.trailing.as_ref(),
+        _ => {}
     }
     let stream = state.stream()?;
     let (map, visible) = match map {

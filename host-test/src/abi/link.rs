@@ -143,14 +143,31 @@ fn link_streams_and_calls(linker: &mut Linker<VmState>) -> wasmtime::Result<()> 
         proxy_grpc_call(
             service: u32, service_len: u32, name: u32, name_len: u32, method: u32, method_len: u32, metadata: u32,
             metadata_len: u32, message: u32, message_len: u32, timeout: u32, id: u32
-        ) = |call| grpc::open(call, (service, service_len));
+        ) = |call| grpc::open(call, grpc::Arguments {
+            service: (service, service_len),
+            name: (name, name_len),
+            method: (method, method_len),
+            metadata: (metadata, metadata_len),
+            message: Some((message, message_len)),
+            timeout,
+            id,
+        });
         proxy_grpc_stream(
             service: u32, service_len: u32, name: u32, name_len: u32, method: u32, method_len: u32, metadata: u32,
             metadata_len: u32, id: u32
-        ) = |call| grpc::open(call, (service, service_len));
-        proxy_grpc_send(id: u32, message: u32, message_len: u32, end: u32) = |call| grpc::send(id);
-        proxy_grpc_cancel(id: u32) = |call| grpc::cancel_or_close(id);
-        proxy_grpc_close(id: u32) = |call| grpc::cancel_or_close(id);
+        ) = |call| grpc::open(call, grpc::Arguments {
+            service: (service, service_len),
+            name: (name, name_len),
+            method: (method, method_len),
+            metadata: (metadata, metadata_len),
+            message: None,
+            timeout: 0,
+            id,
+        });
+        proxy_grpc_send(id: u32, message: u32, message_len: u32, end: u32) =
+            |call| grpc::send(call, id, (message, message_len), end);
+        proxy_grpc_cancel(id: u32) = |call| grpc::cancel(call, id);
+        proxy_grpc_close(id: u32) = |call| grpc::close(call, id);
     }
     Ok(())
 }
