@@ -377,7 +377,11 @@ impl Gate {
         Ok(token)
     }
 
-    fn in_force<'a>(&'a self, token: &TokenRow, now: Timestamp) -> Result<(), Refusal<'a>> {
+    pub(super) fn in_force<'a>(
+        &'a self,
+        token: &TokenRow,
+        now: Timestamp,
+    ) -> Result<(), Refusal<'a>> {
         let reason = if !token.active {
             Reason::ApiTokenDeactivated
         } else if matches!(token.expires_at, Expiry::At(end) if now >= end) {

@@ -120,7 +120,7 @@ impl Store {
     }
 
     /// The code of an id, if it can be in this policy.
-    pub(super) fn id_code(&self, text: &str) -> Option<IdCode> {
+    pub(crate) fn id_code(&self, text: &str) -> Option<IdCode> {
         self.ids.code(text)
     }
 
