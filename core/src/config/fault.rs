@@ -39,6 +39,9 @@ pub enum ConfigRule {
     /// Ids go into logs and headers.
     #[error("{} is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -", Shown(.0))]
     Id(String),
+    /// Names go into logs, tokens and challenges, so none may begin as a secret does.
+    #[error("it begins as a token does; it goes into logs and tokens, so choose another")]
+    LooksSecret,
     /// A gateway without hosts answers nothing.
     #[error("the list is empty")]
     EmptyList,

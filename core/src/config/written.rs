@@ -7,7 +7,7 @@ use super::{
     DEFAULT_OAUTH_PATH, Identity, Mode, OwnPath,
 };
 use crate::canonical::{CanonicalPath, validate_host};
-use crate::id::is_id;
+use crate::id::{is_id, looks_secret};
 use crate::json::{self, present, strictly_read};
 use crate::order;
 use crate::policy::MAX_ACCESS_TOKEN_LIFE;
@@ -171,6 +171,15 @@ impl Written {
     fn check_names(&self, faults: &mut Faults) {
         if !is_id(&self.gateway_id) {
             faults.add("gateway_id", ConfigRule::Id(self.gateway_id.clone()));
+        }
+        for (path, name) in [
+            ("gateway_id", &self.gateway_id),
+            ("issuer", &self.issuer),
+            ("token_audience", &self.token_audience),
+        ] {
+            if looks_secret(name) {
+                faults.add(path, ConfigRule::LooksSecret);
+            }
         }
         let quotable = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\';
         if !(1..=256).contains(&self.issuer.len()) || !self.issuer.bytes().all(quotable) {

@@ -77,6 +77,12 @@ fn policy_rows() -> Vec<Row> {
             "\"no id\" is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
         ),
         (
+            "/persons/0/id",
+            json!("pst_p"),
+            "persons[0].id",
+            "it begins as a token does; an id goes into logs and headers, so choose another",
+        ),
+        (
             "/roles",
             json!(["a", "b", "a"]),
             "roles[2]",

@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::faults::Row;
 
+const LOOKS_SECRET: &str =
+    "it begins as a token does; it goes into logs and tokens, so choose another";
+
 pub(crate) fn gateway_rows() -> Vec<Row> {
     vec![
         (
@@ -11,6 +14,14 @@ pub(crate) fn gateway_rows() -> Vec<Row> {
             json!(""),
             "gateway_id",
             "\"\" is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+        ),
+        ("/gateway_id", json!("pst_edge"), "gateway_id", LOOKS_SECRET),
+        ("/issuer", json!("psg_issuer"), "issuer", LOOKS_SECRET),
+        (
+            "/token_audience",
+            json!("pso_edge"),
+            "token_audience",
+            LOOKS_SECRET,
         ),
         ("/hosts", json!([]), "hosts", "the list is empty"),
         (

@@ -76,6 +76,21 @@ fn every_fault_is_told_with_its_path() {
             "gateway_id: \"edge 1\" is no id",
         ),
         (
+            r#""edge-1""#,
+            r#""pst_edge""#,
+            "gateway_id: it begins as a token does",
+        ),
+        (
+            r#""https://api.example.com""#,
+            r#""psg_a""#,
+            "issuer: it begins as a token does",
+        ),
+        (
+            r#""edge","#,
+            r#""pso_edge","#,
+            "token_audience: it begins as a token does",
+        ),
+        (
             r#"["api.example.com", "127.0.0.1"]"#,
             "[]",
             "hosts: the list is empty",
