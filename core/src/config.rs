@@ -12,6 +12,7 @@ use crate::time::{Seconds, Timestamp};
 
 pub use fault::{ConfigFault, ConfigRule};
 pub(crate) use written::Written;
+pub use written::gateway_id_of;
 
 /// Where the exchange of the system that this project follows is found, and clients written for it look for it.
 pub const DEFAULT_EXCHANGE_PATH: &str = "/m42Services/api/ApiToken/GenerateAccessTokenFromApiToken";

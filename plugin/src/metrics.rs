@@ -2,6 +2,7 @@
 
 use postern_core::gate::Gate;
 use postern_core::reason::Reason;
+use postern_core::time::Timestamp;
 
 use crate::host::{self, Level, Status};
 
@@ -10,30 +11,33 @@ use crate::host::{self, Level, Status};
 pub(crate) struct Metrics {
     decided: Counters,
     shadowed: Counters,
-    age: Result<u32, Status>,
 }
 
 /// A counter for each reason, at the reason's index.
 struct Counters(Vec<Result<u32, Status>>);
 
 impl Metrics {
-    /// Defines all metrics, so that each is there before its first request. A host without metrics has none; requests
-    /// are decided all the same.
-    pub(crate) fn define(gate: &Gate) -> Self {
+    /// Defines all metrics, so that each is there before its first request, and records what has come into force `now`.
+    /// A host without metrics has none; requests are decided all the same.
+    ///
+    /// Gauges are recorded here and never again: an old root context, which may live for as long as its listener drains,
+    /// has nothing to say over the new one. Without a clock that is to be trusted, the instant stays at 0, which any
+    /// alarm takes for long ago.
+    pub(crate) fn define(gate: &Gate, now: Option<Timestamp>) -> Self {
         let policy = gate.policy();
         let keys = gate.keys();
         for (name, value) in [
-            ("postern.policy.tokens", policy.token_count()),
-            ("postern.policy.methods", policy.method_count()),
-            ("postern.keys", policy.keys().len()),
-            ("postern.roots.missing", keys.missing_roots().count()),
+            ("postern.policy.tokens", policy.token_count() as u64),
+            ("postern.policy.methods", policy.method_count() as u64),
+            ("postern.policy.since", now.map_or(0, Timestamp::as_secs)),
+            ("postern.keys", policy.keys().len() as u64),
+            ("postern.roots.missing", keys.missing_roots().count() as u64),
         ] {
-            note(host::define_gauge(name).and_then(|gauge| host::record(gauge, value as u64)));
+            note(host::define_gauge(name).and_then(|gauge| host::record(gauge, value)));
         }
         Self {
             decided: Counters::define("postern.requests."),
             shadowed: Counters::define("postern.shadow."),
-            age: host::define_gauge("postern.policy.age"),
         }
     }
 
@@ -46,13 +50,6 @@ impl Metrics {
         };
         if let Some(&Ok(counter)) = counters.0.get(reason.index()) {
             note(host::increment(counter));
-        }
-    }
-
-    /// Records how long the policy has been in force, in seconds.
-    pub(crate) fn set_age(&self, seconds: u64) {
-        if let Ok(gauge) = self.age {
-            note(host::record(gauge, seconds));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use postern_core::clock::ClockGuard;
-use postern_core::config::ConfigFault;
+use postern_core::config::{ConfigFault, gateway_id_of};
 use postern_core::decision_id::DecisionIds;
 use postern_core::gate::Gate;
 use postern_core::id::Shown;
@@ -42,8 +42,6 @@ pub(crate) struct Configured {
     /// Streams that wait for a form.
     pub(crate) held: Held,
     clock: ClockGuard,
-    /// When the policy came into force, by the monotonic clock.
-    since: Option<u64>,
 }
 
 impl Configured {
@@ -54,24 +52,12 @@ impl Configured {
 }
 
 impl Root {
-    fn configure(&self) -> Result<(), String> {
-        let json = host::plugin_configuration().map_err(|_| "it could not be read".to_owned())?;
+    fn configure(&self, json: &[u8]) -> Result<(), String> {
         let clock = ClockGuard::default();
         let now = now(&clock);
-        let gate =
-            Gate::from_json(&json, now, host::environment).map_err(|faults| list(&faults))?;
+        let gate = Gate::from_json(json, now, host::environment).map_err(|faults| list(&faults))?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
-        let metrics = Metrics::define(&gate);
-        report(&gate);
-        let configured = Configured {
-            gate,
-            ids,
-            metrics,
-            held: Held::default(),
-            clock,
-            since: host::monotonic_clock().ok(),
-        };
-        if host::set_tick_period(TICK).is_err() && configured.gate.config().form {
+        if gate.config().form && host::set_tick_period(TICK).is_err() {
             return Err(
                 "exchange.form needs a host that has ticks, to end streams that wait".to_owned(),
             );
@@ -80,7 +66,15 @@ impl Root {
             .configured
             .try_borrow_mut()
             .map_err(|_| "a request is being decided".to_owned())?;
-        *slot = Some(Rc::new(configured));
+        // Last, since a configuration that is refused has nothing to show.
+        report(&gate);
+        *slot = Some(Rc::new(Configured {
+            metrics: Metrics::define(&gate, now),
+            gate,
+            ids,
+            held: Held::default(),
+            clock,
+        }));
         Ok(())
     }
 
@@ -96,27 +90,25 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
-        match self.configure() {
-            Ok(()) => true,
-            Err(reason) => {
-                host::log(
-                    Level::Error,
-                    &format!("postern: configuration refused: {reason}"),
-                );
-                false
-            }
-        }
+        let (name, done) = match host::plugin_configuration() {
+            Ok(json) => (gateway_id_of(&json), self.configure(&json)),
+            Err(_) => (None, Err("it could not be read".to_owned())),
+        };
+        let Err(reason) = done else {
+            return true;
+        };
+        let gateway = name.map_or_else(String::new, |id| format!("gateway {}: ", Shown(&id)));
+        host::log(
+            Level::Error,
+            &format!("postern: {gateway}configuration refused: {reason}"),
+        );
+        false
     }
 
     fn on_tick(&mut self) {
         let (Some(configured), Ok(now)) = (self.current(), host::monotonic_clock()) else {
             return;
         };
-        if let Some(since) = configured.since {
-            configured
-                .metrics
-                .set_age(now.saturating_sub(since) / NANOSECONDS);
-        }
         for context in configured.held.overdue(now) {
             // A stream that has ended meanwhile has released itself, so the context is there.
             if host::set_effective_context(context).is_ok() {
@@ -146,12 +138,12 @@ fn now(clock: &ClockGuard) -> Option<Timestamp> {
 
 fn report(gate: &Gate) {
     let (config, policy) = (gate.config(), gate.policy());
+    let gateway = Shown(&config.gateway_id);
     host::log(
         Level::Info,
         &format!(
-            "postern {}: gateway {}: configuration accepted: {} tokens, {} keys, policy digest {}",
+            "postern {}: gateway {gateway}: configuration accepted: {} tokens, {} keys, policy digest {}",
             env!("CARGO_PKG_VERSION"),
-            config.gateway_id,
             policy.token_count(),
             policy.keys().len(),
             policy.store().digest().to_hex(),
@@ -161,7 +153,7 @@ fn report(gate: &Gate) {
         host::log(
             Level::Warn,
             &format!(
-                "postern: key {} cannot be used: {} holds no root {}",
+                "postern: gateway {gateway}: key {} cannot be used: {} holds no root {}",
                 Shown(kid),
                 config.root_key_env,
                 Shown(root)

@@ -41,6 +41,19 @@ pub(crate) struct Written {
     shadow_until: Option<Timestamp>,
 }
 
+/// Just the name of a gateway, whatever else is written.
+#[derive(Deserialize)]
+struct Named {
+    gateway_id: String,
+}
+
+/// The gateway's name in a configuration that may be refused for any other reason, so that the refusal can say whose it
+/// is. `None` if the text is no JSON with a name.
+pub fn gateway_id_of(json: &[u8]) -> Option<String> {
+    let named: Named = serde_json::from_slice(json).ok()?;
+    is_id(&named.gateway_id).then_some(named.gateway_id)
+}
+
 /// Where the policy comes from.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
 use postern_host::Metric;
-use postern_tests::client::Protocol;
+use postern_tests::client::{Kept, Protocol};
 use postern_tests::envoy::Envoy;
-use postern_tests::fixture::{EXCHANGE, ROOT_KEY_ENV, World, key, root_key};
-use postern_tests::gateway::{Gateway, Kind, Setup};
+use postern_tests::fixture::{EXCHANGE, ROOT_KEY_ENV, World, key, now, root_key};
+use postern_tests::gateway::{DEFAULT, Gateway, Kind, Setup};
 use postern_tests::message::Request;
 use postern_tests::upstream::Upstream;
 use postern_tests::wait::until;
@@ -18,6 +19,9 @@ use postern_tests::{Error, Result, artefacts};
 use serde_json::json;
 
 const CALL: &str = "/m42Services/api/orders";
+
+/// The gauge of the instant at which the policy came into force.
+const SINCE: &str = "postern.policy.since";
 
 fn document(name: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -213,28 +217,73 @@ async fn gauge(gateway: &Gateway, name: &str) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn the_policys_age_grows_and_begins_anew_with_the_next_policy() -> Result<()> {
+async fn the_instant_of_a_policy_is_when_it_came_into_force_and_stays_so() -> Result<()> {
     let world = World::new()?;
-    let mut gateway = Gateway::start(Kind::TestHost, &Setup::of(&world)?).await?;
-    for (advance, age) in [(0, 0), (90, 90), (3600, 3690)] {
-        if let Gateway::TestHost(host) = &mut gateway {
-            host.advance(std::time::Duration::from_secs(advance));
-        }
-        assert_eq!(gauge(&gateway, "postern.policy.age").await?, age);
+    let setup = Setup {
+        clock: world.now,
+        ..Setup::of(&world)?
+    };
+    let mut gateway = Gateway::start(Kind::TestHost, &setup).await?;
+    for seconds in [0, 90] {
+        advance(&mut gateway, seconds);
+        assert_eq!(gauge(&gateway, SINCE).await?, world.now);
     }
     let mut next = world.config();
-    next["gateway_id"] = json!("edge-2");
+    next["hosts"] = json!([]);
     gateway.swap(&next).await?;
-    if let Gateway::TestHost(host) = &mut gateway {
-        host.advance(std::time::Duration::from_secs(7));
-    }
-    assert_eq!(gauge(&gateway, "postern.policy.age").await?, 7);
+    assert_eq!(gauge(&gateway, SINCE).await?, world.now, "it was refused");
+    gateway.swap(&world.config()).await?;
+    advance(&mut gateway, 7);
+    assert_eq!(gauge(&gateway, SINCE).await?, world.now + 90);
 
-    let gateway = Gateway::start(Kind::Envoy, &Setup::of(&world)?).await?;
-    until("an age of a second", async || {
-        Ok((gauge(&gateway, "postern.policy.age").await? > 0).then_some(()))
-    })
-    .await
+    let no_clock = Setup {
+        clock: 0,
+        ..Setup::of(&world)?
+    };
+    let gateway = Gateway::start(Kind::TestHost, &no_clock).await?;
+    assert_eq!(gauge(&gateway, SINCE).await?, 0, "nobody knows");
+    Ok(())
+}
+
+fn advance(gateway: &mut Gateway, seconds: u64) {
+    if let Gateway::TestHost(host) = gateway {
+        host.advance(Duration::from_secs(seconds));
+    }
+}
+
+#[tokio::test]
+async fn an_old_configuration_that_drains_does_not_speak_over_the_new_one() -> Result<()> {
+    let mut world = World::new()?;
+    let mut gateway = Gateway::start(Kind::Envoy, &Setup::of(&world)?).await?;
+    let token = world.access_token()?;
+    let call = Request::get(CALL).bearer(&token);
+    let address = match &gateway {
+        Gateway::Envoy(envoy) => envoy.envoy().address(DEFAULT)?,
+        Gateway::TestHost(_) => return Err(Error::Fixture("asked for Envoy".to_owned())),
+    };
+    let mut old = Kept::open(address, Protocol::Http1).await?;
+    assert_eq!(old.send(&call).await?.status, 200);
+    let first = gauge(&gateway, SINCE).await?;
+    assert!(first >= world.now, "{first}");
+    until(
+        "the next second",
+        async || Ok((now() > first).then_some(())),
+    )
+    .await?;
+
+    world.policy.tokens.pop();
+    gateway.swap(&world.config()).await?;
+
+    let second = gauge(&gateway, SINCE).await?;
+    assert!(second > first, "{first} {second}");
+    // Ticks come every second, to the old configuration too.
+    for _ in 0..25 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(gauge(&gateway, SINCE).await?, second);
+        let tokens = gauge(&gateway, "postern.policy.tokens").await?;
+        assert_eq!(tokens, world.policy.tokens.len() as u64);
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -297,6 +346,16 @@ async fn what_operators_paste_makes_reasons_labels_on_envoys_prometheus_page() -
     ] {
         assert_eq!(value(gauge), Some(expected), "{gauge}");
     }
-    assert!(value("postern_policy_age{}").is_some());
+    assert!(value("postern_policy_since{}") > Some(0));
+    let alarms = document("docs/metrics.md")?;
+    let expressions = table::<2>(&alarms, "alarm")?.concat().join(" ");
+    let names: BTreeSet<_> = expressions
+        .split(|letter: char| !letter.is_ascii_lowercase() && letter != '_')
+        .filter(|name| name.starts_with("postern_"))
+        .collect();
+    assert!(names.len() > 4, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("\n{name}{{")), "{name}");
+    }
     Ok(())
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use faults::{Fault, faults};
 use postern_tests::Result;
 use postern_tests::envoy::Update;
-use postern_tests::fixture::{ROOT_KEY_ENV, World};
+use postern_tests::fixture::{ROOT_KEY_ENV, World, key};
 use postern_tests::gateway::{Gateway, Kind, Setup, start_refused};
+use postern_tests::message::Request;
 
 const CALL: &str = "/m42Services/api/orders";
 
@@ -56,6 +57,52 @@ async fn an_update_with_any_fault_is_rejected_and_the_old_configuration_serves_o
         assert_eq!(gateway.traps()?, 0, "{kind:?}");
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+    Ok(())
+}
+
+/// One VM can hold several configurations, and one log several gateways.
+#[tokio::test]
+async fn every_line_about_a_configuration_names_its_gateway() -> Result<()> {
+    let mut world = World::new()?;
+    world.policy.keys.push(key("soon", "r2", world.now + 3600));
+    let named = |id: &str| {
+        let mut config = world.config();
+        config["gateway_id"] = id.into();
+        config
+    };
+    let setup = Setup::with_config(&named("edge-7"), world.environment())?;
+    let setup = setup.and_plugin("other", &named("edge-8"));
+    for kind in Kind::ALL {
+        let mut gateway = Gateway::start(kind, &setup).await?;
+        gateway.send(&Request::get(CALL)).await?;
+        let log = gateway.records().await?;
+        for id in ["edge-7", "edge-8"] {
+            for said in [
+                "configuration accepted: ",
+                "key \"soon\" cannot be used: POSTERN_ROOT_KEY holds no root \"r2\"",
+            ] {
+                let line = format!("gateway \"{id}\": {said}");
+                assert!(log.contains(&line), "{kind:?}: no {line} in {log}");
+            }
+        }
+        for (id, line) in [
+            (
+                "edge-9",
+                "postern: gateway \"edge-9\": configuration refused: hosts: ",
+            ),
+            (
+                "edge 9",
+                "postern: configuration refused: gateway_id: \"edge 9\" is no id",
+            ),
+        ] {
+            let mut config = named(id);
+            config["hosts"] = serde_json::json!([]);
+            let Update::Refused(log) = gateway.swap(&config).await? else {
+                panic!("{kind:?}: {id} was accepted");
+            };
+            assert!(log.contains(line), "{kind:?}: no {line} in {log}");
+        }
+    }
     Ok(())
 }
 
