@@ -42,6 +42,8 @@ pub struct Config {
     pub form: bool,
     /// The identity headers to set.
     pub identity: Vec<Identity>,
+    /// What to leave in the request's filter state.
+    pub filter_state: Vec<FilterState>,
     /// Whether the filter enforces what it decides.
     pub mode: Mode,
     /// The paths that the filter answers itself, in canonical form.
@@ -111,7 +113,70 @@ impl Identity {
     }
 }
 
-strictly_read!(Identity);
+/// What the request's filter state may be given, for access logs. Each costs a call to the host.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "lowercase", remote = "Self")]
+pub enum FilterState {
+    /// All of the others in one line.
+    Record,
+    /// Why the request was answered as it was.
+    Reason,
+    /// The decision's id.
+    Decision,
+    /// The person's id.
+    Person,
+    /// The API token's id.
+    Token,
+    /// The service's name.
+    Service,
+    /// The method's name.
+    Method,
+    /// `shadow`, where the decision was only counted.
+    Mode,
+}
+
+impl FilterState {
+    /// All of them but [`FilterState::Record`], in the order in which that has them.
+    pub const PARTS: [Self; 7] = [
+        Self::Reason,
+        Self::Decision,
+        Self::Person,
+        Self::Token,
+        Self::Service,
+        Self::Method,
+        Self::Mode,
+    ];
+
+    /// The word in the configuration, and in a record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Reason => "reason",
+            Self::Decision => "decision",
+            Self::Person => "person",
+            Self::Token => "token",
+            Self::Service => "service",
+            Self::Method => "method",
+            Self::Mode => "mode",
+        }
+    }
+
+    /// The key. Envoy puts `wasm.` before it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Record => "postern.record",
+            Self::Reason => "postern.reason",
+            Self::Decision => "postern.decision",
+            Self::Person => "postern.person",
+            Self::Token => "postern.token",
+            Self::Service => "postern.service",
+            Self::Method => "postern.method",
+            Self::Mode => "postern.mode",
+        }
+    }
+}
+
+strictly_read!(Identity, FilterState);
 
 impl Config {
     /// Whether the gateway answers for this host.

@@ -209,18 +209,9 @@ fn clean_trailers(shadow: bool) -> Result<(), ()> {
 /// reason to refuse the request.
 fn leave(configured: &Configured, record: &Record<'_>) {
     configured.metrics.count(record.reason, record.shadow);
-    let values = [
-        ("postern.reason", Some(record.reason.as_str())),
-        ("postern.decision", Some(record.id.as_str())),
-        ("postern.person", record.person.as_deref()),
-        ("postern.token", record.token.as_deref()),
-        ("postern.service", record.service),
-        ("postern.method", record.method),
-        ("postern.mode", record.shadow.then_some("shadow")),
-    ];
-    for (path, value) in values {
-        if let Some(value) = value
-            && host::set_property(path, value).is_err()
+    for &part in &configured.gate.config().filter_state {
+        if let Some(value) = record.get(part)
+            && host::set_property(part.key(), &value).is_err()
         {
             break;
         }

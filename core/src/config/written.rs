@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Config, ConfigFault, ConfigRule, DEFAULT_EXCHANGE_PATH, DEFAULT_KEY_SET_PATH,
-    DEFAULT_OAUTH_PATH, Identity, Mode, OwnPath,
+    DEFAULT_OAUTH_PATH, FilterState, Identity, Mode, OwnPath,
 };
 use crate::canonical::{CanonicalPath, validate_host};
 use crate::id::{is_id, looks_secret};
@@ -31,6 +31,8 @@ pub(crate) struct Written {
     exchange: WrittenExchange,
     #[serde(default = "default_identity")]
     identity: Vec<Identity>,
+    #[serde(default = "default_filter_state")]
+    filter_state: Vec<FilterState>,
     #[serde(default = "default_key_set_path")]
     jwks_path: String,
     #[serde(default, deserialize_with = "present")]
@@ -99,6 +101,10 @@ fn default_identity() -> Vec<Identity> {
     vec![Identity::Person, Identity::Token]
 }
 
+fn default_filter_state() -> Vec<FilterState> {
+    vec![FilterState::Record]
+}
+
 fn default_ttl() -> Seconds {
     Seconds::new(300)
 }
@@ -124,6 +130,21 @@ impl Faults {
         let path = path.into();
         self.0.push(ConfigFault { path, rule });
     }
+
+    /// A fault for each item of a list that stands there before.
+    fn repeated<T: Copy + PartialEq>(
+        &mut self,
+        list: &str,
+        items: &[T],
+        name: fn(T) -> &'static str,
+    ) {
+        for (at, item) in items.iter().enumerate() {
+            if items.iter().take(at).any(|earlier| earlier == item) {
+                let rule = ConfigRule::Duplicate(name(*item).to_owned());
+                self.add(format!("{list}[{at}]"), rule);
+            }
+        }
+    }
 }
 
 impl Written {
@@ -146,17 +167,8 @@ impl Written {
         if self.exchange.ttl.as_secs() == 0 || self.exchange.ttl > MAX_ACCESS_TOKEN_LIFE {
             faults.add("exchange.ttl", ConfigRule::Ttl);
         }
-        for (at, header) in self.identity.iter().enumerate() {
-            if self
-                .identity
-                .iter()
-                .take(at)
-                .any(|earlier| earlier == header)
-            {
-                let rule = ConfigRule::Duplicate(header.header().to_owned());
-                faults.add(format!("identity[{at}]"), rule);
-            }
-        }
+        faults.repeated("identity", &self.identity, |header| header.header());
+        faults.repeated("filter_state", &self.filter_state, |part| part.as_str());
         let mode = self.check_mode(now, &mut faults);
         let paths = self.check_paths(&mut faults);
         if !faults.0.is_empty() {
@@ -175,6 +187,7 @@ impl Written {
             ttl: self.exchange.ttl,
             form: self.exchange.form,
             identity: self.identity,
+            filter_state: self.filter_state,
             mode,
             paths,
         };

@@ -1,6 +1,9 @@
 //! What a decision asks of its host, and what it leaves for logs.
 
+use std::borrow::Cow;
+
 use super::answer::Answer;
+use crate::config::FilterState;
 use crate::decision_id::DecisionId;
 use crate::policy::{MethodRef, TokenRow};
 use crate::reason::Reason;
@@ -71,6 +74,43 @@ pub struct Record<'a> {
     /// The method's name, where the request names one.
     pub method: Option<&'a str>,
 }
+
+impl Record<'_> {
+    /// A piece of the record, where there is one.
+    pub fn get(&self, part: FilterState) -> Option<Cow<'_, str>> {
+        let text = match part {
+            FilterState::Record => return Some(Cow::Owned(self.line())),
+            FilterState::Reason => Some(self.reason.as_str()),
+            FilterState::Decision => Some(self.id.as_str()),
+            FilterState::Person => self.person.as_deref(),
+            FilterState::Token => self.token.as_deref(),
+            FilterState::Service => self.service,
+            FilterState::Method => self.method,
+            FilterState::Mode => self.shadow.then_some("shadow"),
+        };
+        text.map(Cow::Borrowed)
+    }
+
+    /// All that is known in one line of `key=value` pairs (logfmt). Neither ids nor names have a character that would
+    /// need quotes.
+    fn line(&self) -> String {
+        let mut line = String::with_capacity(LINE);
+        for part in FilterState::PARTS {
+            if let Some(value) = self.get(part) {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(part.as_str());
+                line.push('=');
+                line.push_str(&value);
+            }
+        }
+        line
+    }
+}
+
+/// Room for a usual record, so that its line is allocated once.
+const LINE: usize = 192;
 
 /// What is known of a request by the time that it is decided.
 #[derive(Clone, Copy, Debug, Default)]

@@ -52,6 +52,7 @@ fn gateway() -> Value {
         "root_key_env": "POSTERN_ROOT_KEY",
         "exchange": {"ttl": "5m", "path": "/exchange", "form": false},
         "identity": ["person"],
+        "filter_state": ["record"],
     })
 }
 

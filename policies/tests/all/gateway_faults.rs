@@ -132,5 +132,11 @@ pub(crate) fn gateway_rows() -> Vec<Row> {
             "identity[1]",
             "\"x-postern-person\" is there twice",
         ),
+        (
+            "/filter_state",
+            json!(["record", "mode", "record"]),
+            "filter_state[2]",
+            "\"record\" is there twice",
+        ),
     ]
 }

@@ -80,6 +80,8 @@ fn both_refuse_what_has_the_wrong_form() {
         (&gateway, "", "root_key_env", json!("A=B")),
         (&gateway, "", "root_key_env", json!("")),
         (&gateway, "", "identity", json!(["person", "person"])),
+        (&gateway, "", "filter_state", json!(["mode", "mode"])),
+        (&gateway, "", "filter_state", json!(["decisions"])),
         (&gateway, "/exchange", "ttl", json!(300)),
         (&gateway, "/exchange", "ttl", json!("5")),
         (&gateway, "/exchange", "path", json!("/")),

@@ -9,7 +9,8 @@ use crate::Result;
 use crate::upstream::MARKER;
 
 /// The keys that the filter leaves in filter state, all under `wasm.`.
-const STATE: [&str; 7] = [
+const STATE: [&str; 8] = [
+    "postern.record",
     "postern.reason",
     "postern.decision",
     "postern.person",
@@ -27,7 +28,31 @@ pub struct Logged {
     /// `%RESPONSE_CODE_DETAILS%`.
     pub details: Option<String>,
     /// The filter state that is set, by key without `wasm.`.
+    pub left: BTreeMap<String, String>,
+    /// What it says, also where that is part of `postern.record`: by the key that the piece has by itself.
     pub state: BTreeMap<String, String>,
+}
+
+impl Logged {
+    /// An entry of a request that left this.
+    pub fn new(status: u16, details: Option<String>, left: BTreeMap<String, String>) -> Self {
+        let mut state = left.clone();
+        for pair in state
+            .remove("postern.record")
+            .unwrap_or_default()
+            .split(' ')
+        {
+            if let Some((name, value)) = pair.split_once('=') {
+                state.insert(format!("postern.{name}"), value.to_owned());
+            }
+        }
+        Self {
+            status,
+            details,
+            left,
+            state,
+        }
+    }
 }
 
 /// The log format: one JSON object a line.
@@ -55,17 +80,17 @@ pub(super) fn find(path: &Path, marker: &str) -> Result<Option<Logged>> {
     for line in whole.lines() {
         let entry: Value = serde_json::from_str(line)?;
         if entry["marker"].as_str() == Some(marker) {
-            return Ok(Some(Logged {
-                status: entry["status"]
-                    .as_u64()
-                    .and_then(|status| status.try_into().ok())
-                    .unwrap_or_default(),
-                details: entry["details"].as_str().map(str::to_owned),
-                state: STATE
-                    .into_iter()
-                    .filter_map(|key| Some((key.to_owned(), entry[key].as_str()?.to_owned())))
-                    .collect(),
-            }));
+            let status = entry["status"]
+                .as_u64()
+                .and_then(|status| status.try_into().ok());
+            let left = STATE
+                .into_iter()
+                .filter_map(|key| Some((key.to_owned(), entry[key].as_str()?.to_owned())));
+            return Ok(Some(Logged::new(
+                status.unwrap_or_default(),
+                entry["details"].as_str().map(str::to_owned),
+                left.collect(),
+            )));
         }
     }
     Ok(None)

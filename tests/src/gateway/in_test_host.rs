@@ -249,18 +249,11 @@ fn echo(request: &UpstreamRequest) -> Reply {
 }
 
 fn logged(exchange: &Exchange, status: u16) -> Logged {
-    Logged {
-        status,
-        details: Some(exchange.details.clone()),
-        state: exchange
-            .filter_state
-            .iter()
-            .map(|(key, value)| {
-                let key = key.strip_prefix("wasm.").unwrap_or(key);
-                (key.to_owned(), String::from_utf8_lossy(value).into_owned())
-            })
-            .collect(),
-    }
+    let left = exchange.filter_state.iter().map(|(key, value)| {
+        let key = key.strip_prefix("wasm.").unwrap_or(key);
+        (key.to_owned(), String::from_utf8_lossy(value).into_owned())
+    });
+    Logged::new(status, Some(exchange.details.clone()), left.collect())
 }
 
 fn convert(protocol: Protocol, request: &Request) -> HostRequest {

@@ -16,7 +16,7 @@ use postern_tests::message::Request;
 use postern_tests::upstream::Upstream;
 use postern_tests::wait::until;
 use postern_tests::{Error, Result, artefacts};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CALL: &str = "/m42Services/api/orders";
 
@@ -116,15 +116,13 @@ fn the_documentation_lists_exactly_the_reasons_and_says_what_each_is_answered_wi
     Ok(())
 }
 
-#[tokio::test]
-async fn the_documentation_lists_exactly_the_keys_that_the_filter_leaves_in_filter_state()
--> Result<()> {
-    let world = World::new()?;
-    let mut shadow = world.config();
+/// The keys of all that calls, refusals and exchanges leave under this configuration, in force and in shadow mode.
+async fn left(world: &World, config: Value) -> Result<BTreeSet<String>> {
+    let mut shadow = config.clone();
     shadow["mode"] = json!("shadow");
     shadow["shadow_until"] = json!(Timestamp::from_secs(world.now + 3600).to_string());
     let mut left = BTreeSet::new();
-    for config in [world.config(), shadow] {
+    for config in [config, shadow] {
         let setup = Setup::with_config(&config, world.environment())?;
         let mut gateway = Gateway::start(Kind::TestHost, &setup).await?;
         for request in [
@@ -133,20 +131,64 @@ async fn the_documentation_lists_exactly_the_keys_that_the_filter_leaves_in_filt
             Request::post(EXCHANGE).bearer(&world.tokens.external),
         ] {
             let answer = gateway.send(&request).await?;
-            let state = gateway.logged(&answer).await?.state;
-            left.extend(state.into_keys().map(|key| format!("wasm.{key}")));
+            let keys = gateway.logged(&answer).await?.left.into_keys();
+            left.extend(keys.map(|key| format!("wasm.{key}")));
         }
     }
+    Ok(left)
+}
 
+#[tokio::test]
+async fn the_documentation_lists_exactly_the_keys_that_the_filter_leaves_in_filter_state()
+-> Result<()> {
+    let world = World::new()?;
+    let mut all = world.config();
+    all["filter_state"] = json!([
+        "record", "reason", "decision", "person", "token", "service", "method", "mode"
+    ]);
     let documented = table::<1>(&document("docs/decision.md")?, "key")?;
-    assert_eq!(left, documented.into_iter().flatten().collect());
+    assert_eq!(
+        left(&world, all).await?,
+        documented.into_iter().flatten().collect()
+    );
+    let by_default = left(&world, world.config()).await?;
     let access_log = document("docs/metrics.md")?;
     let access_log = block(&access_log, "FILTER_STATE")?;
     let logged = access_log
         .split("FILTER_STATE(")
         .skip(1)
         .map(|rest| rest.split(':').next().unwrap_or_default().to_owned());
-    assert_eq!(left, logged.collect(), "the access log's format");
+    assert_eq!(by_default, logged.collect(), "the access log's format");
+
+    let mut none = world.config();
+    none["filter_state"] = json!([]);
+    assert_eq!(left(&world, none).await?, BTreeSet::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_record_in_filter_state_says_what_its_pieces_say() -> Result<()> {
+    let world = World::new()?;
+    let mut config = world.config();
+    config["filter_state"] = json!(["person", "record", "reason", "decision"]);
+    for kind in Kind::ALL {
+        let setup = Setup::with_config(&config, world.environment())?;
+        let mut gateway = Gateway::start(kind, &setup).await?;
+        let call = Request::get(CALL).bearer(world.access_token()?);
+        let answer = gateway.send(&call).await?;
+        let left = gateway.logged(&answer).await?.left;
+        let [decision, person, reason, record] = ["decision", "person", "reason", "record"]
+            .map(|part| &left[&format!("postern.{part}")]);
+        assert_eq!(left.len(), 4, "{left:?}");
+        assert!(
+            record.starts_with(&format!(
+                "reason={reason} decision={decision} person={person} token="
+            )) && record.contains(" service=")
+                && record.contains(" method=")
+                && !record.contains("mode="),
+            "{record}"
+        );
+    }
     Ok(())
 }
 

@@ -59,7 +59,11 @@ async fn passes(gateway: &Gateway, answer: &Answer) -> Result<Vec<String>> {
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let ours = entries.filter(|entry| entry["marker"] == answer.marker.as_str());
-        let reasons = ours.map(|entry| entry["postern.reason"].as_str().unwrap_or("").to_owned());
+        let reasons = ours.map(|entry| {
+            let record = entry["postern.record"].as_str().unwrap_or_default();
+            let reason = record.strip_prefix("reason=").unwrap_or_default();
+            reason.split(' ').next().unwrap_or_default().to_owned()
+        });
         let reasons: Vec<_> = reasons.collect();
         Ok((reasons.len() == 2).then_some(reasons))
     })

@@ -157,7 +157,7 @@ async fn envoy_with_the_sample_lets_nobody_in_but_through_the_public_route() -> 
     .await?;
     assert!(!log.contains(&"x".repeat(40)), "a credential was logged");
     assert!(
-        log.contains(r#""reason":"no_credential""#),
+        log.contains(r#""postern":"reason=no_credential decision="#),
         "filter state is in the sample's access log"
     );
     Ok(())

@@ -154,6 +154,11 @@ fn every_fault_is_told_with_its_path() {
         ),
         (
             r#""gateway_id""#,
+            r#""filter_state": ["mode", "mode"], "gateway_id""#,
+            "filter_state[1]: \"mode\" is there twice",
+        ),
+        (
+            r#""gateway_id""#,
             r#""sync": {}, "gateway_id""#,
             "sync: unknown field",
         ),

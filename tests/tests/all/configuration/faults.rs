@@ -131,6 +131,14 @@ fn plugin_faults() -> Vec<Fault> {
                 config["identity"][0] = json!("name");
             },
         ),
+        fault(
+            "a piece of filter state that there is not",
+            "filter_state[0]",
+            "unknown variant `path`, expected one of `record`",
+            |config| {
+                config["filter_state"] = json!(["path"]);
+            },
+        ),
     ]
 }
 
