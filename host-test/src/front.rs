@@ -11,37 +11,38 @@ pub(crate) use response::{ends_handshake, reply, send, to_client};
 pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};
+use crate::names::Names;
 use crate::request::Request;
 
 /// Headers that tell Envoy's router what to do; a client from outside is not to send them.
-const REMOVED_FROM_CLIENTS: &[&str] = &[
+static REMOVED_FROM_CLIENTS: Names = Names::new(&[
     "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "x-envoy-attempt-count",
-    "x-envoy-decorator-operation",
-    "x-envoy-downstream-service-cluster",
-    "x-envoy-downstream-service-node",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-external-address",
-    "x-envoy-force-trace",
-    "x-envoy-hedge-on-per-try-timeout",
-    "x-envoy-internal",
     "x-envoy-ip-tags",
-    "x-envoy-is-timeout-retry",
+    "proxy-connection",
+    "x-envoy-internal",
+    "x-envoy-retry-on",
+    "transfer-encoding",
+    "x-envoy-force-trace",
     "x-envoy-max-retries",
     "x-envoy-original-url",
+    "x-envoy-attempt-count",
+    "x-envoy-retry-grpc-on",
+    "x-forwarded-client-cert",
+    "x-envoy-external-address",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-decorator-operation",
+    "x-envoy-expected-rq-timeout-ms",
     "x-envoy-retriable-header-names",
     "x-envoy-retriable-status-codes",
-    "x-envoy-retry-grpc-on",
-    "x-envoy-retry-on",
     "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-downstream-service-node",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-upstream-stream-duration-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
-    "x-envoy-upstream-rq-timeout-ms",
-    "x-envoy-upstream-stream-duration-ms",
-    "x-forwarded-client-cert",
-];
+]);
 /// How Envoy calls a path that does not begin with a slash.
 const NOT_RELATIVE: &str = "absolute_path_rejected";
 
@@ -185,9 +186,7 @@ fn read_headers(
         return Err(refusal);
     }
     let upgrade = strip_connection_headers(headers, settings);
-    for name in REMOVED_FROM_CLIENTS {
-        headers.remove(name);
-    }
+    headers.retain(|name| !REMOVED_FROM_CLIENTS.contains(name));
     if headers
         .get("expect")
         .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
@@ -255,7 +254,7 @@ fn strip_connection_headers(
 
 fn add_envoy_headers(headers: &mut HeaderMap, request_id: &str) {
     if !headers.contains("x-forwarded-proto") {
-        let scheme = headers.text(":scheme").unwrap_or_default();
+        let scheme = headers.get(":scheme").unwrap_or_default().to_vec();
         headers.append("x-forwarded-proto", scheme);
     }
     if !headers.contains("x-request-id") {

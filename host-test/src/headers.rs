@@ -2,86 +2,89 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+
+use crate::names::Names;
 
 /// Request headers of which Envoy 1.40 keeps one value: a second one is joined to the first with a comma.
 /// Found by sending each name twice through an Envoy.
-const JOINED_REQUEST_HEADERS: &[&str] = &[
-    ":authority",
-    ":method",
+static JOINED_REQUEST_HEADERS: Names = Names::new(&[
+    "te",
+    "via",
     ":path",
-    ":scheme",
     "accept",
-    "accept-encoding",
-    "access-control-request-headers",
-    "access-control-request-method",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-type",
     "expect",
-    "grpc-accept-encoding",
-    "grpc-timeout",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "keep-alive",
     "origin",
     "pragma",
-    "proxy-connection",
+    ":method",
+    ":scheme",
     "referer",
-    "te",
-    "transfer-encoding",
     "upgrade",
+    "if-match",
+    ":authority",
+    "connection",
+    "keep-alive",
     "user-agent",
-    "via",
-    "x-client-trace-id",
-    "x-envoy-original-path",
+    "content-type",
+    "grpc-timeout",
+    "x-request-id",
+    "authorization",
+    "cache-control",
+    "if-none-match",
+    "accept-encoding",
     "x-forwarded-for",
+    "content-encoding",
+    "proxy-connection",
     "x-forwarded-host",
     "x-forwarded-port",
+    "if-modified-since",
+    "transfer-encoding",
+    "x-client-trace-id",
     "x-forwarded-proto",
-    "x-request-id",
-];
+    "grpc-accept-encoding",
+    "x-envoy-original-path",
+    "access-control-request-method",
+    "access-control-request-headers",
+]);
 
 /// The same for response headers.
-const JOINED_RESPONSE_HEADERS: &[&str] = &[
-    ":status",
-    "access-control-allow-credentials",
-    "access-control-allow-headers",
-    "access-control-allow-methods",
-    "access-control-allow-origin",
-    "access-control-expose-headers",
-    "access-control-max-age",
+static JOINED_RESPONSE_HEADERS: Names = Names::new(&[
     "age",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
+    "via",
     "date",
     "etag",
-    "expires",
-    "grpc-message",
-    "grpc-status",
-    "keep-alive",
-    "last-modified",
-    "location",
-    "proxy-status",
-    "server",
-    "transfer-encoding",
-    "upgrade",
     "vary",
-    "via",
-    "x-envoy-attempt-count",
-    "x-envoy-decorator-operation",
-    "x-envoy-degraded",
-    "x-envoy-immediate-health-check-fail",
-    "x-envoy-ratelimited",
-    "x-envoy-upstream-canary",
-    "x-envoy-upstream-service-time",
+    "server",
+    ":status",
+    "expires",
+    "upgrade",
+    "location",
+    "connection",
+    "keep-alive",
+    "grpc-status",
+    "content-type",
+    "grpc-message",
+    "proxy-status",
     "x-request-id",
-];
+    "cache-control",
+    "last-modified",
+    "content-length",
+    "content-encoding",
+    "x-envoy-degraded",
+    "transfer-encoding",
+    "x-envoy-ratelimited",
+    "x-envoy-attempt-count",
+    "access-control-max-age",
+    "x-envoy-upstream-canary",
+    "access-control-allow-origin",
+    "x-envoy-decorator-operation",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-expose-headers",
+    "x-envoy-upstream-service-time",
+    "access-control-allow-credentials",
+    "x-envoy-immediate-health-check-fail",
+]);
 
 /// Which names hold one joined value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -96,9 +99,20 @@ pub(crate) enum Joining {
 /// bytes as they came.
 #[derive(Clone, Default)]
 pub struct HeaderMap {
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
+    entries: Vec<Entry>,
+    /// The bytes of all names and values, and of some that are no longer there: one piece of memory for a whole map.
+    bytes: Vec<u8>,
     joining: Joining,
 }
+
+#[derive(Clone)]
+struct Entry {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// So many bytes may be kept for nothing before they are cleared away.
+const MAX_WASTE: usize = 4 * 1024;
 
 impl HeaderMap {
     /// An empty map in which no name is joined.
@@ -108,19 +122,16 @@ impl HeaderMap {
 
     pub(crate) fn with_joining(joining: Joining) -> Self {
         Self {
-            entries: Vec::new(),
             joining,
+            ..Self::default()
         }
     }
 
     /// The first value of `name`, whatever its letter case. That is also all that a guest sees of duplicates when it
     /// asks for one value.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        let name = name.as_ref();
-        self.entries
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+        self.position(name.as_ref())
+            .map(|at| &self.bytes[self.entries[at].value.clone()])
     }
 
     /// The first value of `name` as text; bytes that are not UTF-8 are replaced.
@@ -132,22 +143,20 @@ impl HeaderMap {
     /// All values of `name`, in order.
     pub fn all(&self, name: impl AsRef<[u8]>) -> Vec<&[u8]> {
         let name = name.as_ref();
-        self.entries
-            .iter()
+        self.iter()
             .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| value)
             .collect()
     }
 
     /// Whether there is a header of that name.
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
-        self.get(name).is_some()
+        self.position(name.as_ref()).is_some()
     }
 
     /// Whether `name` has more than one value.
     pub(crate) fn has_several(&self, name: &[u8]) -> bool {
         let mut values = self
-            .entries
             .iter()
             .filter(|(key, _)| key.eq_ignore_ascii_case(name));
         values.next().is_some() && values.next().is_some()
@@ -155,9 +164,7 @@ impl HeaderMap {
 
     /// All pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+        self.entries.iter().map(|entry| self.pair(entry))
     }
 
     /// The number of pairs, duplicates counted.
@@ -173,23 +180,23 @@ impl HeaderMap {
     /// Adds a value behind those that are there. In the headers of a request or response, a name that Envoy keeps once
     /// gets the new value joined to the old one.
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name, value) = (name.as_ref().to_ascii_lowercase(), value.as_ref());
-        if self.is_joined(&name)
-            && let Some((_, present)) = self.entries.iter_mut().find(|(key, _)| *key == name)
-        {
-            if !present.is_empty() {
-                present.push(b',');
-            }
-            present.extend_from_slice(value);
-            return;
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if let Some(joined) = self.joined(name) {
+            return self.join(joined, value);
         }
+        let entry = Entry {
+            name: self.store(name),
+            value: self.store(value),
+        };
+        self.bytes[entry.name.clone()].make_ascii_lowercase();
         // Envoy keeps pseudo headers in front, in the order in which they were added.
         let place = if name.starts_with(b":") {
             self.pseudo_headers_end()
         } else {
             self.entries.len()
         };
-        self.entries.insert(place, (name, value.to_vec()));
+        self.entries.insert(place, entry);
+        self.clear_away();
     }
 
     /// Sets the one value of `name`. Every value that there was goes, and the new one comes behind all other headers.
@@ -200,47 +207,117 @@ impl HeaderMap {
 
     /// Sets the first value of `name` where it stands, or adds one at the end.
     pub(crate) fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        match self
-            .entries
-            .iter_mut()
-            .find(|(key, _)| key == name.as_bytes())
-        {
-            Some((_, present)) => *present = value.as_ref().to_vec(),
+        match self.position(name.as_bytes()) {
+            Some(at) => {
+                self.entries[at].value = self.store(value.as_ref());
+                self.clear_away();
+            }
             None => self.append(name, value),
         }
     }
 
     /// Removes every value of `name`; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let before = self.entries.len();
         let name = name.as_ref();
+        self.retain(|key| !key.eq_ignore_ascii_case(name))
+    }
+
+    /// Keeps the headers whose names, in lower case, pass; whether one went.
+    pub(crate) fn retain(&mut self, mut passes: impl FnMut(&[u8]) -> bool) -> bool {
+        let before = self.entries.len();
+        let bytes = &self.bytes;
         self.entries
-            .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+            .retain(|entry| passes(&bytes[entry.name.clone()]));
         before != self.entries.len()
+    }
+
+    /// A map in which no name is joined, of the headers whose names pass.
+    pub(crate) fn filtered(&self, passes: impl FnMut(&[u8]) -> bool) -> Self {
+        let mut map = self.clone();
+        map.joining = Joining::Nothing;
+        map.retain(passes);
+        map
+    }
+
+    /// Removes all headers.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes.clear();
     }
 
     /// The sum of the lengths of all names and values: `proxy_get_header_map_size`.
     pub fn byte_size(&self) -> usize {
         self.entries
             .iter()
-            .map(|(name, value)| name.len() + value.len())
+            .map(|entry| entry.name.len() + entry.value.len())
             .sum()
     }
 
-    fn is_joined(&self, name: &[u8]) -> bool {
+    fn pair(&self, entry: &Entry) -> (&[u8], &[u8]) {
+        (
+            &self.bytes[entry.name.clone()],
+            &self.bytes[entry.value.clone()],
+        )
+    }
+
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.entries.iter().position(|entry| {
+            entry.name.len() == name.len()
+                && self.bytes[entry.name.clone()].eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// The header to which a new value of this name is joined.
+    fn joined(&self, name: &[u8]) -> Option<usize> {
         let names = match self.joining {
-            Joining::Nothing => return false,
-            Joining::Request => JOINED_REQUEST_HEADERS,
-            Joining::Response => JOINED_RESPONSE_HEADERS,
+            Joining::Nothing => return None,
+            Joining::Request => &JOINED_REQUEST_HEADERS,
+            Joining::Response => &JOINED_RESPONSE_HEADERS,
         };
-        names
-            .binary_search_by(|joined| joined.as_bytes().cmp(name))
-            .is_ok()
+        // Most names come once: looking for them first saves looking through the list.
+        self.position(name).filter(|_| names.contains(name))
+    }
+
+    fn join(&mut self, at: usize, value: &[u8]) {
+        let present = self.entries[at].value.clone();
+        let start = self.bytes.len();
+        self.bytes.extend_from_within(present.clone());
+        if !present.is_empty() {
+            self.bytes.push(b',');
+        }
+        self.bytes.extend_from_slice(value);
+        self.entries[at].value = start..self.bytes.len();
+        self.clear_away();
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// A guest may set a header a million times.
+    fn clear_away(&mut self) {
+        if self.bytes.len() <= MAX_WASTE {
+            return;
+        }
+        let used = self.byte_size();
+        if self.bytes.len() - used > MAX_WASTE.max(used) {
+            let mut kept = Self::with_joining(self.joining);
+            for entry in &self.entries {
+                let (name, value) = self.pair(entry);
+                let entry = Entry {
+                    name: kept.store(name),
+                    value: kept.store(value),
+                };
+                kept.entries.push(entry);
+            }
+            *self = kept;
+        }
     }
 
     fn pseudo_headers_end(&self) -> usize {
-        self.entries
-            .iter()
+        self.iter()
             .take_while(|(name, _)| name.starts_with(b":"))
             .count()
     }
@@ -248,7 +325,7 @@ impl HeaderMap {
 
 impl PartialEq for HeaderMap {
     fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
+        self.iter().eq(other.iter())
     }
 }
 
@@ -258,8 +335,7 @@ impl fmt::Debug for HeaderMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries(
-                self.entries
-                    .iter()
+                self.iter()
                     .map(|(name, value)| (String::from_utf8_lossy(name), printable(value))),
             )
             .finish()
@@ -299,9 +375,15 @@ mod tests {
     }
 
     #[test]
-    fn the_joined_names_are_sorted_for_the_search() {
-        assert!(JOINED_REQUEST_HEADERS.is_sorted());
-        assert!(JOINED_RESPONSE_HEADERS.is_sorted());
+    fn a_header_that_is_set_a_million_times_takes_no_more_memory_than_ten_times() {
+        let mut map: HeaderMap = [("x-a", "1"), ("x-b", "2")].into_iter().collect();
+        for number in 0..1_000_000 {
+            map.replace("X-B", number.to_string());
+            map.set("x-a", "long enough to matter");
+        }
+        assert!(map.bytes.len() < 3 * MAX_WASTE);
+        assert_eq!(map.get("x-b"), Some(b"999999".as_slice()));
+        assert_eq!(map.len(), 2);
     }
 
     #[test]

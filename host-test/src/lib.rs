@@ -95,6 +95,7 @@ mod host;
 mod journal;
 mod local_reply;
 mod module;
+mod names;
 mod pairs;
 mod plugins;
 mod protobuf;

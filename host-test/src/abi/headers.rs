@@ -33,10 +33,7 @@ pub(super) fn get_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> 
 pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> Answer {
     let bytes = call.read(data, size)?;
     let target = writable(call.state_mut(), map)?;
-    let names: Vec<Vec<u8>> = target.iter().map(|(name, _)| name.to_vec()).collect();
-    for name in names {
-        target.remove(name);
-    }
+    target.clear();
     for (name, value) in pairs::decode(&bytes) {
         target.append(name, value);
     }

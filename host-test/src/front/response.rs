@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::headers::{HeaderMap, Joining};
+use crate::names::Names;
 use crate::request::Reply;
 
 use super::{FrontSettings, Part};
 
 /// Headers of the upstream's connection.
-const CONNECTION_HEADERS: &[&str] = &[
+static CONNECTION_HEADERS: Names = Names::new(&[
     "connection",
     "keep-alive",
     "proxy-connection",
     "transfer-encoding",
-];
+]);
 /// Headers that Envoy writes anew into every response; they say nothing about a filter.
-const HIDDEN_FROM_TESTS: &[&str] = &["connection", "date", "server"];
+static HIDDEN_FROM_TESTS: Names = Names::new(&["date", "server", "connection"]);
 
 /// An upstream's reply as the filter gets it.
 pub(crate) fn reply(
@@ -83,9 +84,7 @@ pub(crate) fn ends_handshake(request: &HeaderMap, status: u16) -> bool {
 /// Makes of a response what Envoy sends: without the headers of the upstream's connection, with `date` and `server`.
 pub(crate) fn send(headers: &mut HeaderMap, wall_clock: u64, closes: bool, upgrades: bool) {
     let upgraded = upgrades && super::is_upgrade(headers);
-    for name in CONNECTION_HEADERS {
-        headers.remove(name);
-    }
+    headers.retain(|name| !CONNECTION_HEADERS.contains(name));
     if upgraded {
         headers.append("connection", "upgrade");
     } else {
@@ -109,14 +108,6 @@ pub(crate) fn to_client(headers: &HeaderMap) -> (u16, HeaderMap) {
         .text(":status")
         .and_then(|status| status.parse().ok())
         .unwrap_or(0);
-    let hidden = |name: &[u8]| {
-        name.starts_with(b":")
-            || HIDDEN_FROM_TESTS
-                .iter()
-                .any(|other| other.as_bytes() == name)
-    };
-    (
-        status,
-        headers.iter().filter(|(name, _)| !hidden(name)).collect(),
-    )
+    let shown = |name: &[u8]| !name.starts_with(b":") && !HIDDEN_FROM_TESTS.contains(name);
+    (status, headers.filtered(shown))
 }
