@@ -197,6 +197,10 @@ pub struct Callback {
     pub host_calls: BTreeMap<&'static str, u32>,
     /// The bytes that those functions moved.
     pub copied: Copied,
+    /// How often the host called the guest's allocator.
+    pub allocations: u32,
+    /// The bytes by which the guest's linear memory grew.
+    pub memory_growth: u64,
     /// What it returned; `None` if it returns nothing, or trapped.
     pub returned: Option<u32>,
 }

@@ -79,6 +79,7 @@
 #![warn(missing_docs)]
 
 mod abi;
+pub mod bench;
 mod builder;
 mod callout;
 mod clock;

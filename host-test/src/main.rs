@@ -1,5 +1,7 @@
 //! The command of the test host.
 
+mod command;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ struct Cli {
 enum Command {
     /// Put a module behind a real HTTP front.
     Serve(ServeArgs),
+    Bench(command::bench::BenchArgs),
 }
 
 #[derive(Args, Debug)]
@@ -78,7 +81,13 @@ struct ServeArgs {
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(args) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Serve(args) => serve(args),
+        Command::Bench(args) => command::bench::run(args),
+    }
+}
+
+fn serve(args: ServeArgs) -> ExitCode {
     match serve::run(&args.into()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

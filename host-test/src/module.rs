@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wasmtime::{Config, Engine, ExternType, FuncType, InstancePre, Linker, ValType};
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, ExternType, FuncType, InstancePre, Linker, ValType,
+};
 
 use crate::abi;
 use crate::functions::Export;
@@ -66,8 +68,22 @@ pub enum LoadError {
 impl Module {
     /// Compiles a module from its binary form, or from the WebAssembly text format.
     pub fn compile(wasm: impl AsRef<[u8]>) -> Result<Self, LoadError> {
-        let engine = engine().map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        let module = wasmtime::Module::new(&engine, wasm.as_ref())
+        Self::compile_with(wasm.as_ref(), None)
+    }
+
+    /// The same as [`compile`](Self::compile), with the code kept in this directory: the same module takes some
+    /// milliseconds the next time. The path must be absolute. What is in the directory is executed: let nobody else
+    /// write there.
+    pub fn compile_cached(
+        wasm: impl AsRef<[u8]>,
+        directory: impl AsRef<Path>,
+    ) -> Result<Self, LoadError> {
+        Self::compile_with(wasm.as_ref(), Some(directory.as_ref()))
+    }
+
+    fn compile_with(wasm: &[u8], cache: Option<&Path>) -> Result<Self, LoadError> {
+        let engine = engine(cache).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let module = wasmtime::Module::new(&engine, wasm)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         check_exports(&module)?;
         let mut linker = Linker::new(&engine);
@@ -82,12 +98,15 @@ impl Module {
 
     /// Compiles the module in a file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let path = path.as_ref();
-        let wasm = std::fs::read(path).map_err(|source| LoadError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Self::compile(wasm)
+        Self::compile(read(path.as_ref())?)
+    }
+
+    /// Compiles the module in a file with [`compile_cached`](Self::compile_cached).
+    pub fn from_file_cached(
+        path: impl AsRef<Path>,
+        directory: impl AsRef<Path>,
+    ) -> Result<Self, LoadError> {
+        Self::compile_cached(read(path.as_ref())?, directory)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -105,8 +124,20 @@ impl std::fmt::Debug for Module {
     }
 }
 
-fn engine() -> wasmtime::Result<Engine> {
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::Read {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+pub(crate) fn engine(cache: Option<&Path>) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
+    if let Some(directory) = cache {
+        let mut settings = CacheConfig::new();
+        settings.with_directory(directory);
+        config.cache(Some(Cache::new(settings)?));
+    }
     // Fuel alone bounds a guest: it is the same on every machine, and no thread has to move an epoch.
     config.consume_fuel(true);
     Engine::new(&config)

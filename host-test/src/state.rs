@@ -72,6 +72,8 @@ pub(crate) struct VmState {
 
     pub(crate) calls: Vec<u32>,
     pub(crate) copied: Copied,
+    /// Calls of the guest's allocator in the running callback.
+    pub(crate) allocations: u32,
     pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) journal: Vec<LogLine>,
     pub(crate) trace: Vec<String>,
@@ -215,6 +217,7 @@ impl VmState {
             enqueued: Vec::new(),
             calls: vec![0; Function::ALL.len()],
             copied: Copied::default(),
+            allocations: 0,
             recorder: None,
             journal: Vec::new(),
             trace: Vec::new(),

@@ -31,6 +31,8 @@ pub(crate) struct Vm {
     store: Store<VmState>,
     exports: Vec<Option<Entry>>,
     fuel: u64,
+    /// The bytes of linear memory after the last callback.
+    memory: usize,
     failure: Option<String>,
     callbacks: Vec<Callback>,
 }
@@ -68,6 +70,7 @@ impl Vm {
             store,
             exports: Vec::new(),
             fuel,
+            memory: 0,
             failure: None,
             callbacks: Vec::new(),
         };
@@ -138,6 +141,9 @@ impl Vm {
         outcome: wasmtime::Result<Option<u32>>,
     ) -> Result<Option<u32>, Dead> {
         let fuel = self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        let memory = self.memory_size();
+        let grown = memory.saturating_sub(std::mem::replace(&mut self.memory, memory));
+        let memory_growth = u64::try_from(grown).unwrap_or(u64::MAX);
         let state = self.store.data_mut();
         let host_calls: BTreeMap<&'static str, u32> = Function::ALL
             .iter()
@@ -157,6 +163,7 @@ impl Vm {
                 .push(format!("[host<-vm] {} return: {returned}", export.name()));
         }
         let copied = std::mem::take(&mut state.copied);
+        let allocations = std::mem::take(&mut state.allocations);
         let returned = outcome.as_ref().ok().copied().flatten();
         self.callbacks.push(Callback {
             name: export.name(),
@@ -164,10 +171,11 @@ impl Vm {
             fuel,
             host_calls,
             copied,
+            allocations,
+            memory_growth,
             returned,
         });
         let result = outcome.map_err(|error| self.die(export.name(), &error));
-        let memory = self.memory_size();
         let state = self.store.data_mut();
         if let Ok(value) = &result {
             diagnostics::returned(state, *value, memory);
@@ -222,6 +230,7 @@ impl Vm {
         }
         store.data_mut().memory = memory;
         store.data_mut().allocator = allocator;
+        self.memory = memory.map_or(0, |memory| memory.data_size(&*store));
         self.exports = Export::ALL
             .iter()
             .map(|export| Entry::find(instance, &mut self.store, *export))

@@ -203,6 +203,7 @@ impl Call<'_> {
             .allocator
             .clone()
             .ok_or(Status::InvalidMemoryAccess)?;
+        self.state_mut().allocations += 1;
         let trace = self.state().identity.trace;
         if trace {
             self.state_mut()

@@ -1,5 +1,6 @@
 //! The test host from outside: small guests in the WebAssembly text format, run through the library and the command.
 
+mod bench;
 mod bodies;
 mod contexts;
 mod diagnostics;

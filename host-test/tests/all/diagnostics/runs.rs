@@ -140,7 +140,7 @@ fn a_function_that_other_hosts_lack_is_told_once() {
             .collect::<Vec<_>>()
     };
     assert_eq!(portable(&shared), [1]);
-    assert_eq!(portable(&on("request_headers", "(i32.const 0)")), []);
+    assert!(portable(&on("request_headers", "(i32.const 0)")).is_empty());
 }
 
 const PAUSES: &str =

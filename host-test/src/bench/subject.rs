@@ -1,0 +1,98 @@
+//! One module that is measured.
+
+use std::time::{Duration, Instant};
+
+use super::costs::Costs;
+use super::{BenchError, LoadTimes, Options};
+use crate::host::Host;
+use crate::module::Module;
+use crate::plugins::PluginId;
+use crate::request::Request;
+
+/// One module that is measured, running.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) load: Option<LoadTimes>,
+    /// From a compiled module to one that has taken its configuration, the trial in a VM of its own included.
+    pub(super) start: Duration,
+    pub(super) costs: Costs,
+    /// How long each round took.
+    pub(super) rounds: Vec<Duration>,
+    pub(super) findings: usize,
+    host: Host,
+    plugin: PluginId,
+}
+
+impl Subject {
+    pub(super) fn start(
+        name: &str,
+        module: &Module,
+        load: Option<LoadTimes>,
+        options: &Options,
+    ) -> Result<Self, BenchError> {
+        let start = Instant::now();
+        let mut builder = Host::builder(module)
+            .vm_id(&options.vm_id)
+            .diagnose(options.diagnostics)
+            .on_log(|_line| {});
+        for (key, value) in &options.environment {
+            builder = builder.environment(key, value);
+        }
+        let mut host = builder.build();
+        // The built-in guests take any configuration.
+        let plugin =
+            host.add_plugin(&options.configuration)
+                .map_err(|refused| BenchError::Refused {
+                    name: name.to_owned(),
+                    source: Box::new(refused),
+                })?;
+        Ok(Self {
+            name: name.to_owned(),
+            load,
+            start: start.elapsed(),
+            costs: Costs::default(),
+            rounds: Vec::new(),
+            findings: 0,
+            host,
+            plugin,
+        })
+    }
+
+    /// Sends requests, and how long they took.
+    pub(super) fn round(
+        &mut self,
+        request: &Request,
+        requests: u32,
+    ) -> Result<Duration, BenchError> {
+        let start = Instant::now();
+        for _ in 0..requests {
+            let exchange = self.host.request(self.plugin, request.clone());
+            if let Some(reason) = exchange.trap {
+                return Err(BenchError::Died {
+                    name: self.name.clone(),
+                    reason,
+                });
+            }
+        }
+        let took = start.elapsed();
+        // Callbacks of root contexts gather until somebody takes them.
+        self.host.take_callbacks();
+        Ok(took)
+    }
+
+    pub(super) fn measure(&mut self, request: &Request, requests: u32) -> Result<(), BenchError> {
+        let took = self.round(request, requests)?;
+        self.rounds.push(took);
+        self.findings = self.host.diagnostics().len();
+        Ok(())
+    }
+
+    /// Sends requests, and adds up what their callbacks cost.
+    pub(super) fn count(&mut self, request: &Request, requests: u32) -> Result<(), BenchError> {
+        for _ in 0..requests {
+            let exchange = self.host.request(self.plugin, request.clone());
+            self.costs.add(&exchange.callbacks);
+        }
+        Ok(())
+    }
+}

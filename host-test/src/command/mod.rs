@@ -1,0 +1,3 @@
+//! The subcommands that are no more than their arguments and what they print.
+
+pub(crate) mod bench;
