@@ -4,12 +4,16 @@
 //! checked as a whole and compiled. A policy with a fault is refused as a whole.
 
 mod audience;
+mod compile;
 mod compiled;
 mod digest;
 pub mod document;
 mod fault;
 mod persons;
+mod roles;
+mod side;
 mod slots;
+mod staging;
 mod store;
 mod tokens;
 
@@ -17,5 +21,6 @@ pub use compiled::{Admissions, CLOCK_SKEW, MAX_ACCESS_TOKEN_LIFE, MethodRef, Pol
 pub use digest::Digest;
 pub use fault::{MAX_AUDIENCE, PolicyFault, PolicyRule};
 pub use persons::PersonRow;
+pub use staging::{OutOfTurn, Phase, Reading, StageFault};
 pub use store::{Change, Record, RecordId, Store};
 pub use tokens::TokenRow;

@@ -88,14 +88,22 @@ impl RouteTable {
     /// # Errors
     /// The first fault that [`Self::faults`] finds.
     pub fn build(services: &[Service], public: &[PublicRoute]) -> Result<Self, RouteFault> {
-        let (table, faults) = compile::compile(services, public);
+        let (table, faults) = Self::compile(&refs(services), &refs(public));
         faults.into_iter().next().map_or(Ok(table), Err)
     }
 
     /// Every fault of a policy's services and public routes.
     #[must_use]
     pub fn faults(services: &[Service], public: &[PublicRoute]) -> Vec<RouteFault> {
-        compile::compile(services, public).1
+        Self::compile(&refs(services), &refs(public)).1
+    }
+
+    /// The table of all that is in order, and every fault.
+    pub(crate) fn compile(
+        services: &[&Service],
+        public: &[&PublicRoute],
+    ) -> (Self, Vec<RouteFault>) {
+        compile::compile(services, public)
     }
 
     /// The public route of a request, by its index in the policy's `public`. `host` is canonical.
@@ -138,6 +146,10 @@ impl RouteTable {
     pub fn is_public(&self, host: &str, path: &CanonicalPath<'_>) -> bool {
         self.public.covers(host, path)
     }
+}
+
+fn refs<T>(items: &[T]) -> Vec<&T> {
+    items.iter().collect()
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub(super) fn places(
     member: &str,
     kind: &'static str,
     names: &[String],
-    place: impl Fn(&str) -> Option<u32>,
+    mut place: impl FnMut(&str) -> Option<u32>,
     faults: &mut Vec<PolicyFault>,
 ) -> Box<[u32]> {
     let mut places = Vec::with_capacity(names.len());

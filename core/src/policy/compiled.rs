@@ -1,16 +1,17 @@
 //! A policy in the form in which requests are decided: checked as a whole, with routes and audiences compiled.
 
-use super::audience::{CompiledAudience, Names as _};
+use super::audience::CompiledAudience;
+use super::compile::{Compiled, CompiledMethod, CompiledService, compile};
 use super::document::{Accept, Document, Forward, Key, Preflight, PublicAuthorization};
 use super::fault::{PolicyFault, PolicyRule};
 use super::persons::PersonRow;
+use super::staging::Staging;
 use super::store::{Change, Record, Store};
 use super::tokens::TokenRow;
 use crate::api_token::TokenHash;
 use crate::canonical::CanonicalPath;
 use crate::json;
 use crate::order;
-use crate::request::OVERRIDE_HEADERS;
 use crate::routes::{Miss, RouteTable};
 use crate::time::Seconds;
 
@@ -20,31 +21,13 @@ pub const MAX_ACCESS_TOKEN_LIFE: Seconds = Seconds::new(3600);
 /// How far ahead another gateway's clock may be.
 pub const CLOCK_SKEW: Seconds = Seconds::new(60);
 
-/// A policy that has no fault.
-#[derive(Debug)]
+/// A policy that has no fault. The default is the empty one, which allows nothing.
+#[derive(Debug, Default)]
 pub struct Policy {
-    store: Store,
-    routes: RouteTable,
-    services: Vec<CompiledService>,
-    bypass: Option<u32>,
-}
-
-#[derive(Debug)]
-struct CompiledService {
-    name: String,
-    forward: Forward,
-    accept: Vec<Accept>,
-    preflight: Preflight,
-    audience: CompiledAudience,
-    methods: Vec<CompiledMethod>,
-}
-
-#[derive(Debug)]
-struct CompiledMethod {
-    name: String,
-    audience: Option<CompiledAudience>,
-    upgrade: Vec<String>,
-    allow_headers: Vec<String>,
+    pub(super) store: Store,
+    pub(super) compiled: Compiled,
+    /// The policy that is to take its place.
+    pub(super) staging: Staging,
 }
 
 impl Policy {
@@ -91,9 +74,7 @@ impl Policy {
         if !faults.is_empty() {
             // A record that was refused or replaced has left no place in the store's lists, so the faults of those after
             // it would be told at the wrong place. Only faults leave this function now, so the lists may be the document's.
-            store.keys.clone_from(&document.keys);
-            store.services.clone_from(&document.services);
-            store.public.clone_from(&document.public);
+            store.show_lists_of(document);
         }
         match Self::compile(store) {
             Ok(policy) if faults.is_empty() => Ok(policy),
@@ -107,47 +88,12 @@ impl Policy {
 
     /// Checks what holds between records, and compiles them.
     pub fn compile(store: Store) -> Result<Self, Vec<PolicyFault>> {
-        let mut faults = key_faults(&store.keys);
-        let mut services = Vec::with_capacity(store.services.len());
-        for (at, service) in store.services.iter().enumerate() {
-            let parent = format!("services[{at}]");
-            match compile_service(service, &store) {
-                Ok(service) => services.push(service),
-                Err(found) => faults.extend(found.into_iter().map(|fault| fault.within(&parent))),
-            }
-        }
-        let bypass = match &store.bypass {
-            None => None,
-            Some(bypass) => match store.role_place(&bypass.role) {
-                Some(place) => Some(place),
-                None => {
-                    let rule = PolicyRule::Dangling {
-                        kind: "role",
-                        name: bypass.role.clone(),
-                    };
-                    faults.push(PolicyFault::new("bypass.role", rule));
-                    None
-                }
-            },
-        };
-        match RouteTable::build(&store.services, &store.public) {
-            Ok(routes) if faults.is_empty() => Ok(Self {
-                store,
-                routes,
-                services,
-                bypass,
-            }),
-            Ok(_) => Err(faults),
-            Err(_) => {
-                let found = RouteTable::faults(&store.services, &store.public);
-                faults.extend(
-                    found
-                        .into_iter()
-                        .map(|fault| PolicyFault::new(fault.path, PolicyRule::Route(fault.rule))),
-                );
-                Err(faults)
-            }
-        }
+        let compiled = compile(&store)?;
+        Ok(Self {
+            store,
+            compiled,
+            staging: Staging::default(),
+        })
     }
 
     /// The records of the policy.
@@ -157,37 +103,38 @@ impl Policy {
 
     /// The policy's keys, as they are written.
     pub fn keys(&self) -> &[Key] {
-        &self.store.keys
+        &self.store.lists(self.store.now()).keys
     }
 
     /// How many API tokens the policy has.
     pub fn token_count(&self) -> usize {
-        self.store.tokens.len()
+        self.store.tokens.len(self.store.now())
     }
 
     /// Where requests are routed.
     pub fn routes(&self) -> &RouteTable {
-        &self.routes
+        &self.compiled.routes
     }
 
     /// The API token with this hash.
     pub fn token_by_hash(&self, hash: &TokenHash) -> Option<TokenRow> {
-        self.store.tokens.by_hash(hash)
+        self.store.tokens.by_hash(hash, self.store.now())
     }
 
     /// The API token with this id.
     pub fn token_by_id(&self, id: &str) -> Option<TokenRow> {
-        self.store.tokens.by_id(self.store.id_code(id)?)
+        let id = self.store.id_code(id)?;
+        self.store.tokens.by_id(id, self.store.now())
     }
 
     /// Every API token, in no order.
     pub fn tokens(&self) -> impl Iterator<Item = TokenRow> {
-        self.store.tokens.iter()
+        self.store.tokens.iter(self.store.now())
     }
 
     /// The person of a token of this policy.
     pub fn person_of(&self, token: &TokenRow) -> Option<&PersonRow> {
-        self.store.persons.get(token.person)
+        self.store.persons.get(token.person, self.store.now())
     }
 
     /// What a public route does with `Authorization`, if the request is for one.
@@ -197,11 +144,9 @@ impl Policy {
         method: &str,
         path: &CanonicalPath<'_>,
     ) -> Option<PublicAuthorization> {
-        let place = self.routes.public(host, method, path)?;
-        self.store
-            .public
-            .get(place)
-            .map(|route| route.authorization)
+        let place = self.compiled.routes.public(host, method, path)?;
+        let lists = self.store.lists(self.store.now());
+        lists.public.get(place).map(|route| route.authorization)
     }
 
     /// The method that a request names.
@@ -211,8 +156,8 @@ impl Policy {
         method: &str,
         path: &CanonicalPath<'_>,
     ) -> Result<MethodRef<'_>, Miss> {
-        let found = self.routes.find(host, path, method)?;
-        let service = self.services.get(found.service);
+        let found = self.compiled.routes.find(host, path, method)?;
+        let service = self.compiled.services.get(found.service);
         let method = service.and_then(|service| service.methods.get(found.method));
         match (service, method) {
             (Some(service), Some(method)) => Ok(MethodRef { service, method }),
@@ -223,19 +168,24 @@ impl Policy {
 
     /// Whether a service takes a kind of credential.
     pub fn accepts(&self, service: usize, kind: Accept) -> bool {
-        self.services
+        self.compiled
+            .services
             .get(service)
             .is_some_and(|service| service.accept.contains(&kind))
     }
 
     /// Whether there is a service of this name.
     pub fn has_service(&self, name: &str) -> bool {
-        self.services.iter().any(|service| service.name == name)
+        self.compiled
+            .services
+            .iter()
+            .any(|service| service.name == name)
     }
 
     /// How many methods the policy has.
     pub fn method_count(&self) -> usize {
-        self.services
+        self.compiled
+            .services
             .iter()
             .map(|service| service.methods.len())
             .sum()
@@ -243,13 +193,13 @@ impl Policy {
 
     /// What becomes of a CORS preflight for a path: that is for the service to say, whatever its methods.
     pub fn preflight(&self, host: &str, path: &CanonicalPath<'_>) -> Preflight {
-        let service = match self.routes.find(host, path, "OPTIONS") {
+        let service = match self.compiled.routes.find(host, path, "OPTIONS") {
             Ok(found) => Some(found.service),
             Err(Miss::NoPath { service } | Miss::NoHttpMethod { service }) => Some(service),
             Err(Miss::Ambiguous { .. } | Miss::NoService) => None,
         };
         service
-            .and_then(|service| self.services.get(service))
+            .and_then(|service| self.compiled.services.get(service))
             .map_or(Preflight::Refuse, |service| service.preflight)
     }
 
@@ -260,15 +210,15 @@ impl Policy {
         };
         let parent = &method.service.audience;
         let own = method.method.audience.as_ref().unwrap_or(parent);
-        own.allows(token.person, person, self.bypass)
-            && (!own.rely_on_parent || parent.allows(token.person, person, self.bypass))
+        own.allows(token.person, person, self.compiled.bypass)
+            && (!own.rely_on_parent || parent.allows(token.person, person, self.compiled.bypass))
     }
 
     /// What each audience that [`Policy::allows`] asks says of a token's person, to explain a decision.
     pub fn admissions(&self, method: MethodRef<'_>, token: &TokenRow) -> Admissions {
         let admits = |audience: &CompiledAudience| {
             let person = self.person_of(token);
-            person.is_some_and(|person| audience.allows(token.person, person, self.bypass))
+            person.is_some_and(|person| audience.allows(token.person, person, self.compiled.bypass))
         };
         let own = method.method.audience.as_ref();
         let asks_parent = own.is_none_or(|own| own.rely_on_parent);
@@ -393,111 +343,6 @@ fn repeated<'a>(
         faults.push(PolicyFault::new(path, rule));
     }
     faults
-}
-
-/// Two keys must not begin together, and a key must verify until the last token that it signed has ended.
-fn key_faults(keys: &[Key]) -> Vec<PolicyFault> {
-    let mut faults = Vec::new();
-    let active_from = |at: usize| keys.get(at).map(|key| key.active_from);
-    let order = order::sorted(keys.len(), &|one, other| {
-        active_from(one).cmp(&active_from(other))
-    });
-    let order: Vec<_> = order
-        .into_iter()
-        .filter_map(|at| Some((at, keys.get(at)?)))
-        .collect();
-    let mut next_keys = order.iter().skip(1);
-    for (at, key) in &order {
-        let next = next_keys.next();
-        if let Some((other, _)) = next.filter(|(_, next)| next.active_from == key.active_from) {
-            let rule = PolicyRule::EqualActiveFrom(key.kid.clone());
-            faults.push(PolicyFault::new(format!("keys[{other}].active_from"), rule));
-        }
-        let Some(not_after) = key.not_after else {
-            continue;
-        };
-        let path = format!("keys[{at}].not_after");
-        if not_after <= key.active_from {
-            faults.push(PolicyFault::new(path, PolicyRule::KeyNeverActive));
-            continue;
-        }
-        let end = |next: &Key| {
-            next.active_from
-                .saturating_add(MAX_ACCESS_TOKEN_LIFE)
-                .saturating_add(CLOCK_SKEW)
-        };
-        if let Some((_, next)) = next.filter(|(_, next)| !key.revoked && not_after < end(next)) {
-            faults.push(PolicyFault::new(
-                path,
-                PolicyRule::OverlapTooShort {
-                    next: next.kid.clone(),
-                },
-            ));
-        }
-    }
-    faults
-}
-
-fn compile_service(
-    service: &super::document::Service,
-    store: &Store,
-) -> Result<CompiledService, Vec<PolicyFault>> {
-    let mut faults = Vec::new();
-    if service.accept.is_empty() {
-        faults.push(PolicyFault::new("accept", PolicyRule::EmptyList));
-    }
-    let audience = CompiledAudience::compile(&service.audience, false, store);
-    let mut methods = Vec::with_capacity(service.methods.len());
-    for (at, method) in service.methods.iter().enumerate() {
-        let parent = format!("methods[{at}]");
-        if !crate::id::is_id(&method.name) {
-            faults.push(PolicyFault::new(
-                format!("{parent}.name"),
-                PolicyRule::Id(method.name.clone()),
-            ));
-        }
-        for (place, name) in method.allow_headers.iter().enumerate() {
-            if !OVERRIDE_HEADERS.contains(&name.as_str()) {
-                let rule = PolicyRule::NotAnOverrideHeader { name: name.clone() };
-                faults.push(PolicyFault::new(
-                    format!("{parent}.allow_headers[{place}]"),
-                    rule,
-                ));
-            }
-        }
-        let own = method
-            .audience
-            .as_ref()
-            .map(|audience| CompiledAudience::compile(audience, true, store))
-            .transpose();
-        match own {
-            Ok(audience) => methods.push(CompiledMethod {
-                name: method.name.clone(),
-                audience,
-                upgrade: method.upgrade.clone(),
-                allow_headers: method.allow_headers.clone(),
-            }),
-            Err(found) => {
-                let parent = format!("{parent}.audience");
-                faults.extend(found.into_iter().map(|fault| fault.within(&parent)));
-            }
-        }
-    }
-    match audience {
-        Ok(audience) if faults.is_empty() => Ok(CompiledService {
-            name: service.name.clone(),
-            forward: service.forward,
-            accept: service.accept.clone(),
-            preflight: service.preflight,
-            audience,
-            methods,
-        }),
-        Ok(_) => Err(faults),
-        Err(found) => {
-            faults.extend(found.into_iter().map(|fault| fault.within("audience")));
-            Err(faults)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// The hash of one record: its kind, its id and its content.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct RecordHash([u64; 4]);
 
 impl RecordHash {

@@ -2,19 +2,27 @@
 //!
 //! A change is checked against what it touches and applied as a whole or not at all. What only holds between many
 //! records (routes, audiences, key periods) is checked once for the whole, in [`super::compiled`].
+//!
+//! A store can hold the policy that is being read beside the one that decides: see [`Side`]. Changes of the former may
+//! come in any order, so what they name is looked for at the end.
 
+mod hashes;
+mod lists;
+mod records;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
-use super::audience::{Names, places};
+pub(super) use self::lists::{KeptService, Lists};
+use super::audience::Names;
 use super::digest::{Digest, RecordHash};
-use super::document::{Bypass, Expiry, Key, Person, PublicRoute, Service, Token};
+use super::document::{Bypass, Document, Key, Person, PublicRoute, Service, Token};
 use super::fault::{PolicyFault, PolicyRule};
-use super::persons::{PersonRow, PersonTable};
-use super::tokens::{MAX_PERSONS, TokenRow, TokenTable};
-use crate::api_token::TokenHash;
+use super::persons::PersonTable;
+use super::roles::RoleTable;
+use super::side::{Side, Sided, Target};
+use super::tokens::TokenTable;
 use crate::id::{IdCode, IdTable, is_id, looks_secret};
 
 /// One step from a policy to the next.
@@ -76,42 +84,89 @@ pub struct Store {
     ids: IdTable,
     pub(super) tokens: TokenTable,
     pub(super) persons: PersonTable,
-    /// How many tokens each person has, by the person's place.
-    tokens_of: Vec<u32>,
-    /// Names with places, ascending. A place is never reused, since persons and audiences hold it.
-    roles: Vec<(String, u32)>,
-    next_role: u32,
-    pub(super) keys: Vec<Key>,
-    pub(super) services: Vec<Service>,
-    pub(super) public: Vec<PublicRoute>,
-    pub(super) bypass: Option<Bypass>,
-    digest: Digest,
+    pub(super) roles: RoleTable,
+    lists: Sided<Lists>,
+    digests: Sided<Digest>,
+    /// The side of the policy that decides.
+    now: Side,
+    /// What is known of the policy that is being read.
+    pub(super) reading: Reading,
+}
+
+/// What the changes of a policy that is being read have left to be checked.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Ids and hashes may mean something else than in the policy that decides.
+    pub(super) is_new_epoch: bool,
+    /// A token may name a person that is not there.
+    pub(super) persons_open: bool,
+    /// A person may name a role that is not there.
+    pub(super) roles_open: bool,
+    /// A person or a role has gone, which an audience may name that did not change itself.
+    pub(super) names_lost: bool,
+}
+
+/// Where a change goes.
+#[derive(Clone, Copy)]
+struct On {
+    target: Target,
+    /// The side that tells what is there already.
+    view: Side,
+    sides: &'static [Side],
 }
 
 impl Store {
     /// Applies one change, or says what is wrong with it and changes nothing.
     pub fn apply(&mut self, change: Change<'_>) -> Result<(), Vec<PolicyFault>> {
+        let on = On {
+            target: Target::Both,
+            view: self.now,
+            sides: &[Side::A, Side::B],
+        };
+        self.change(change, on)
+    }
+
+    /// Applies one change to the policy that is being read. What the change names need not be there yet.
+    pub(super) fn stage(&mut self, change: Change<'_>) -> Result<(), Vec<PolicyFault>> {
+        let view = self.next();
+        let on = On {
+            target: Target::Next,
+            view,
+            sides: match view {
+                Side::A => &[Side::A],
+                Side::B => &[Side::B],
+            },
+        };
+        self.change(change, on)
+    }
+
+    fn change(&mut self, change: Change<'_>, on: On) -> Result<(), Vec<PolicyFault>> {
         match change {
-            Change::Put(Record::Role(name)) => self.put_role(name),
-            Change::Put(Record::Person(person)) => self.put_person(person),
-            Change::Put(Record::Key(key)) => self.put_key(key),
-            Change::Put(Record::Token(token)) => self.put_token(token),
-            Change::Put(Record::Service(service)) => self.put_service(service),
-            Change::Put(Record::Public(route)) => self.put_public(route),
-            Change::Put(Record::Bypass(bypass)) => self.put_bypass(bypass),
-            Change::Delete(RecordId::Role(name)) => self.delete_role(name),
-            Change::Delete(RecordId::Person(id)) => self.delete_person(id),
-            Change::Delete(RecordId::Key(kid)) => self.delete_key(kid),
-            Change::Delete(RecordId::Token(id)) => self.delete_token(id),
-            Change::Delete(RecordId::Service(name)) => self.delete_service(name),
-            Change::Delete(RecordId::Public(route)) => self.delete_public(route),
-            Change::Delete(RecordId::Bypass) => self.delete_bypass(),
+            Change::Put(Record::Role(name)) => self.put_role(name, on),
+            Change::Put(Record::Person(person)) => self.put_person(person, on),
+            Change::Put(Record::Key(key)) => self.put_key(key, on),
+            Change::Put(Record::Token(token)) => self.put_token(token, on),
+            Change::Put(Record::Service(service)) => self.put_service(service, on),
+            Change::Put(Record::Public(route)) => self.put_public(route, on),
+            Change::Put(Record::Bypass(bypass)) => self.put_bypass(bypass, on),
+            Change::Delete(RecordId::Role(name)) => self.delete_role(name, on),
+            Change::Delete(RecordId::Person(id)) => self.delete_person(id, on),
+            Change::Delete(RecordId::Key(kid)) => self.delete_key(kid, on),
+            Change::Delete(RecordId::Token(id)) => self.delete_token(id, on),
+            Change::Delete(RecordId::Service(name)) => self.delete_service(name, on),
+            Change::Delete(RecordId::Public(route)) => self.delete_public(route, on),
+            Change::Delete(RecordId::Bypass) => self.delete_bypass(on),
         }
     }
 
     /// The digest of all records.
     pub fn digest(&self) -> Digest {
-        self.digest
+        *self.digests.get(self.now)
+    }
+
+    /// The digest of the policy that is being read.
+    pub(super) fn next_digest(&self) -> Digest {
+        *self.digests.get(self.next())
     }
 
     /// The text of an id that this store gave.
@@ -124,311 +179,100 @@ impl Store {
         self.ids.code(text)
     }
 
-    fn put_role(&mut self, name: &str) -> Result<(), Vec<PolicyFault>> {
-        check_id("", name)?;
-        if let Err(gap) = self.find_role(name) {
-            let Some(next) = self.next_role.checked_add(1) else {
-                return Err(vec![PolicyFault::new("", PolicyRule::Full("roles"))]);
-            };
-            self.roles.insert(gap, (name.to_owned(), self.next_role));
-            self.next_role = next;
-            self.digest.add(&RecordHash::of("role", name, b""));
-        }
-        Ok(())
+    /// The side of the policy that decides.
+    pub(super) fn now(&self) -> Side {
+        self.now
     }
 
-    fn delete_role(&mut self, name: &str) -> Result<(), Vec<PolicyFault>> {
-        let Ok(at) = self.find_role(name) else {
-            return Ok(());
-        };
-        let place = self.role_place(name);
-        if place.is_some_and(|place| self.persons.has_role(place)) {
-            return Err(vec![PolicyFault::new("", PolicyRule::RoleInUse)]);
-        }
-        self.roles.remove(at);
-        self.digest.subtract(&RecordHash::of("role", name, b""));
-        Ok(())
+    /// The side of the policy that is being read.
+    pub(super) fn next(&self) -> Side {
+        self.now.other()
     }
 
-    /// Where a role stands in `roles`, or would stand.
-    fn find_role(&self, name: &str) -> Result<usize, usize> {
-        self.roles
-            .binary_search_by(|(other, _)| other.as_str().cmp(name))
+    /// The records that are few.
+    pub(super) fn lists(&self, side: Side) -> &Lists {
+        self.lists.get(side)
     }
 
-    fn put_person(&mut self, person: &Person) -> Result<(), Vec<PolicyFault>> {
-        check_id("id", &person.id)?;
-        let mut faults = Vec::new();
-        let roles = places(
-            "roles",
-            "role",
-            &person.roles,
-            |name| self.role_place(name),
-            &mut faults,
-        );
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let Some(id) = self.ids.intern(&person.id) else {
-            return Err(vec![PolicyFault::new("id", PolicyRule::Full("ids"))]);
-        };
-        let old = self.persons.place(id);
-        if old.is_none() && self.persons.len() >= MAX_PERSONS {
-            return Err(vec![PolicyFault::new("", PolicyRule::Full("persons"))]);
-        }
-        if let Some(hash) = old.and_then(|place| self.person_hash(place)) {
-            self.digest.subtract(&hash);
-        }
-        self.persons.put(PersonRow {
-            id,
-            active: person.active,
-            valid_from: person.valid_from,
-            roles,
-        });
-        if let Some(hash) = self
-            .persons
-            .place(id)
-            .and_then(|place| self.person_hash(place))
-        {
-            self.digest.add(&hash);
-        }
-        Ok(())
+    /// Puts the lists of a document in place of those that came of applying it, so that places in them are those in the
+    /// document.
+    pub(super) fn show_lists_of(&mut self, document: &Document) {
+        *self.lists.get_mut(self.now) = Lists::of(document);
     }
 
-    fn delete_person(&mut self, id: &str) -> Result<(), Vec<PolicyFault>> {
-        let Some((id, place)) = self
-            .ids
-            .code(id)
-            .and_then(|id| Some((id, self.persons.place(id)?)))
-        else {
-            return Ok(());
+    /// Begins to read another policy beside the one that decides. It starts as a copy of that one; or, if it is read
+    /// `from_nothing`, without lists, and [`TokenTable::clear_block`] and [`PersonTable::set`] take away the rest.
+    pub(super) fn begin(&mut self, from_nothing: bool, is_new_epoch: bool) {
+        let next = self.next();
+        self.reading = Reading {
+            is_new_epoch,
+            ..Reading::default()
         };
-        if self.tokens_of.get(place).is_some_and(|count| *count > 0) {
-            return Err(vec![PolicyFault::new("", PolicyRule::PersonHasTokens)]);
+        self.tokens.begin(self.now);
+        if from_nothing {
+            *self.lists.get_mut(next) = Lists::default();
+            *self.digests.get_mut(next) = Digest::default();
+            self.roles.clear(next);
+            // Tokens and persons that are not read again are gone, and so may roles be that audiences name.
+            self.reading.names_lost = true;
         }
-        if let Some(hash) = self.person_hash(place) {
-            self.digest.subtract(&hash);
-        }
-        self.persons.remove(id);
-        Ok(())
     }
 
-    fn put_token(&mut self, token: &Token) -> Result<(), Vec<PolicyFault>> {
-        check_id("id", &token.id)?;
-        let fault = |member: &str, rule| Err(vec![PolicyFault::new(member, rule)]);
-        if token.hash.is_well_known() {
-            return fault("hash", PolicyRule::WellKnownHash);
-        }
-        let Some(person) = self
-            .ids
-            .code(&token.person)
-            .and_then(|id| self.persons.place(id))
-        else {
-            return fault(
-                "person",
-                PolicyRule::Dangling {
-                    kind: "person",
-                    name: token.person.clone(),
-                },
-            );
-        };
-        if let Some(other) = self.tokens.by_hash(&token.hash)
-            && self.ids.code(&token.id) != Some(other.id)
-        {
-            return fault("hash", PolicyRule::HashTaken(self.ids.text(other.id)));
-        }
-        let Some(id) = self.ids.intern(&token.id) else {
-            return fault("id", PolicyRule::Full("ids"));
-        };
-        match self.tokens.by_id(id) {
-            Some(old) if old.person != person => return fault("person", PolicyRule::PersonChanged),
-            Some(_) if self.tokens.hash_of(id).as_ref() != Some(&token.hash) => {
-                return fault("hash", PolicyRule::HashChanged);
+    /// Lets the policy that was read decide. What is left of the other one goes by settling.
+    pub(super) fn switch(&mut self) {
+        self.now = self.next();
+    }
+
+    /// Ends the presence of two policies, once tokens and persons are settled.
+    pub(super) fn settled(&mut self) {
+        self.tokens.settled(self.now);
+        self.persons.settled();
+        self.roles.settle(self.now);
+        self.lists.copy_from(self.now);
+        self.digests.copy_from(self.now);
+    }
+
+    fn count(&mut self, old: Option<&RecordHash>, new: Option<&RecordHash>, on: On) {
+        for &side in on.sides {
+            let digest = self.digests.get_mut(side);
+            if let Some(old) = old {
+                digest.subtract(old);
             }
-            Some(_) => self.forget_token(id),
-            None if !self.tokens.has_room() => return fault("", PolicyRule::Full("tokens")),
-            None => {}
-        }
-        let row = TokenRow {
-            id,
-            person,
-            expires_at: token.expires_at,
-            active: token.active,
-            valid_from: token.valid_from,
-        };
-        self.tokens.insert(&token.hash, row);
-        if self.tokens_of.len() <= person {
-            self.tokens_of.resize(person + 1, 0);
-        }
-        if let Some(count) = self.tokens_of.get_mut(person) {
-            *count += 1;
-        }
-        self.digest.add(&self.token_hash(&row, &token.hash));
-        Ok(())
-    }
-
-    fn delete_token(&mut self, id: &str) -> Result<(), Vec<PolicyFault>> {
-        if let Some(id) = self.ids.code(id) {
-            self.forget_token(id);
-        }
-        Ok(())
-    }
-
-    fn forget_token(&mut self, id: IdCode) {
-        let (Some(row), Some(hash)) = (self.tokens.by_id(id), self.tokens.hash_of(id)) else {
-            return;
-        };
-        self.digest.subtract(&self.token_hash(&row, &hash));
-        self.tokens.remove(id);
-        if let Some(count) = self.tokens_of.get_mut(row.person) {
-            *count -= 1;
-        }
-    }
-
-    fn put_key(&mut self, key: &Key) -> Result<(), Vec<PolicyFault>> {
-        check_id("kid", &key.kid)?;
-        check_id("root", &key.root)?;
-        self.delete_key(&key.kid)?;
-        self.digest.add(&document_hash("key", &key.kid, key));
-        self.keys.push(key.clone());
-        Ok(())
-    }
-
-    fn delete_key(&mut self, kid: &str) -> Result<(), Vec<PolicyFault>> {
-        if let Some(at) = self.keys.iter().position(|key| key.kid == kid) {
-            let old = self.keys.remove(at);
-            self.digest.subtract(&document_hash("key", kid, &old));
-        }
-        Ok(())
-    }
-
-    fn put_service(&mut self, service: &Service) -> Result<(), Vec<PolicyFault>> {
-        check_id("name", &service.name)?;
-        self.delete_service(&service.name)?;
-        self.digest
-            .add(&document_hash("service", &service.name, service));
-        self.services.push(service.clone());
-        Ok(())
-    }
-
-    fn delete_service(&mut self, name: &str) -> Result<(), Vec<PolicyFault>> {
-        if let Some(at) = self
-            .services
-            .iter()
-            .position(|service| service.name == name)
-        {
-            let old = self.services.remove(at);
-            self.digest.subtract(&document_hash("service", name, &old));
-        }
-        Ok(())
-    }
-
-    fn put_public(&mut self, route: &PublicRoute) -> Result<(), Vec<PolicyFault>> {
-        if !self.public.contains(route) {
-            self.digest
-                .add(&document_hash("public", &route.path, route));
-            self.public.push(route.clone());
-        }
-        Ok(())
-    }
-
-    fn delete_public(&mut self, route: &PublicRoute) -> Result<(), Vec<PolicyFault>> {
-        if let Some(at) = self.public.iter().position(|candidate| candidate == route) {
-            self.public.remove(at);
-            self.digest
-                .subtract(&document_hash("public", &route.path, route));
-        }
-        Ok(())
-    }
-
-    fn put_bypass(&mut self, bypass: &Bypass) -> Result<(), Vec<PolicyFault>> {
-        self.delete_bypass()?;
-        self.digest.add(&document_hash("bypass", "", bypass));
-        self.bypass = Some(bypass.clone());
-        Ok(())
-    }
-
-    fn delete_bypass(&mut self) -> Result<(), Vec<PolicyFault>> {
-        if let Some(old) = self.bypass.take() {
-            self.digest.subtract(&document_hash("bypass", "", &old));
-        }
-        Ok(())
-    }
-
-    fn person_hash(&self, place: usize) -> Option<RecordHash> {
-        let person = self.persons.get(place)?;
-        let mut content = vec![u8::from(person.active)];
-        content.extend(
-            person
-                .valid_from
-                .map_or(0, |instant| instant.as_secs() + 1)
-                .to_be_bytes(),
-        );
-        // By name, since another party may have met the roles in another order.
-        for (name, place) in &self.roles {
-            if person.roles.contains(place) {
-                content.extend(name.as_bytes());
-                content.push(b'\n');
+            if let Some(new) = new {
+                digest.add(new);
             }
         }
-        Some(RecordHash::of(
-            "person",
-            &self.ids.text(person.id),
-            &content,
-        ))
-    }
-
-    fn token_hash(&self, token: &TokenRow, hash: &TokenHash) -> RecordHash {
-        let mut content = hash.as_bytes().to_vec();
-        let expiry = match token.expires_at {
-            Expiry::At(instant) => instant.as_secs(),
-            Expiry::Never => u64::MAX,
-        };
-        content.extend(expiry.to_be_bytes());
-        content.extend(
-            token
-                .valid_from
-                .map_or(0, |instant| instant.as_secs() + 1)
-                .to_be_bytes(),
-        );
-        content.push(u8::from(token.active));
-        content.extend(
-            self.persons
-                .get(token.person)
-                .map_or_else(String::new, |person| self.ids.text(person.id))
-                .as_bytes(),
-        );
-        RecordHash::of("token", &self.ids.text(token.id), &content)
     }
 }
 
-impl Names for Store {
+/// The names that a side has.
+pub(super) struct NamesOf<'a> {
+    pub(super) store: &'a Store,
+    pub(super) side: Side,
+}
+
+impl Names for NamesOf<'_> {
     fn person_place(&self, id: &str) -> Option<u32> {
-        let place = self.ids.code(id).and_then(|id| self.persons.place(id))?;
+        let place = self.store.persons.place(self.store.ids.code(id)?)?;
+        self.store.persons.get(place, self.side)?;
         u32::try_from(place).ok()
     }
 
     fn role_place(&self, name: &str) -> Option<u32> {
-        let at = self.find_role(name).ok()?;
-        self.roles.get(at).map(|(_, place)| *place)
+        self.store.roles.place(name, self.side)
     }
 }
 
 fn check_id(member: &str, text: &str) -> Result<(), Vec<PolicyFault>> {
     if looks_secret(text) {
-        return Err(vec![PolicyFault::new(member, PolicyRule::LooksSecret)]);
+        return fault(member, PolicyRule::LooksSecret);
     }
     if is_id(text) {
         return Ok(());
     }
-    Err(vec![PolicyFault::new(
-        member,
-        PolicyRule::Id(text.to_owned()),
-    )])
+    fault(member, PolicyRule::Id(text.to_owned()))
 }
 
-/// The hash of a record that is kept as it was written. Serialising these types cannot fail: their maps have text keys
-/// and their numbers are whole.
-fn document_hash(kind: &str, id: &str, record: &impl serde::Serialize) -> RecordHash {
-    RecordHash::of(kind, id, &serde_json::to_vec(record).unwrap_or_default())
+fn fault<T>(member: &str, rule: PolicyRule) -> Result<T, Vec<PolicyFault>> {
+    Err(vec![PolicyFault::new(member, rule)])
 }

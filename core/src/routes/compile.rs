@@ -13,8 +13,8 @@ use crate::policy::document::{Method, PublicRoute, Service};
 
 /// The table of all that is in order, and what is not.
 pub(super) fn compile(
-    services: &[Service],
-    public: &[PublicRoute],
+    services: &[&Service],
+    public: &[&PublicRoute],
 ) -> (RouteTable, Vec<RouteFault>) {
     let names = services
         .iter()
