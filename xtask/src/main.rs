@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds, fetches, shows and tests Postern, from a machine that has a Rust toolchain, a C compiler and
 //! Python 3. It links little and spawns the rest, so that its own build is short.
 
+mod apt;
 mod bench;
 mod demo;
 mod digest;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::compile::{PACKAGE, Variant, cargo};
-pub(crate) use self::toolchain::{Choice, TARGET, Toolchain, ToolchainError, apt_install};
+pub(crate) use self::toolchain::{Choice, TARGET, Toolchain, ToolchainError};
 
 use self::abi::{Abi, AbiError};
 use self::prune::PruneError;

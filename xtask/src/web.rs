@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::apt;
 use crate::process::{self, ProcessError};
 use crate::wasm::{self, Choice, TARGET, Toolchain, ToolchainError};
 use crate::workspace::Workspace;
@@ -167,13 +168,12 @@ fn chromium() -> Result<PathBuf, Missing> {
     }
     let debian = PathBuf::from("/usr/bin/chromium");
     if !debian.is_file() {
-        let id = process::capture(Command::new("id").arg("-u"));
-        let is_root = id.is_ok_and(|id| id.trim() == "0");
-        if !is_root || !Path::new("/usr/bin/apt-get").is_file() {
+        if !apt::can_install() {
             return Err(Missing::Chromium);
         }
         eprintln!("installing chromium with apt-get");
-        wasm::apt_install(&["chromium"]).map_err(Missing::Install)?;
+        apt::update().map_err(Missing::Install)?;
+        apt::install(&["chromium"]).map_err(Missing::Install)?;
     }
     Ok(debian)
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::apt;
 use crate::process::{self, ProcessError};
 
 /// The target of Proxy-Wasm modules in Rust without WASI.
@@ -227,44 +228,19 @@ impl Rustc {
 }
 
 fn install_debian() -> Result<(), ToolchainError> {
-    if !Path::new("/usr/bin/apt-get").is_file() {
+    if !apt::is_there() {
         return Err(ToolchainError::NoApt);
     }
-    if process::capture(Command::new("id").arg("-u"))?.trim() != "0" {
+    if !apt::is_root()? {
         return Err(ToolchainError::NotRoot);
     }
     eprintln!("installing {} with apt-get", DEBIAN_PACKAGES.join(" and "));
-    update()?;
-    if process::capture(apt("apt-cache").arg("show").args(DEBIAN_PACKAGES)).is_err() {
+    apt::update()?;
+    if !apt::has(&DEBIAN_PACKAGES) {
         return Err(ToolchainError::NoPackages);
     }
-    install(&DEBIAN_PACKAGES)?;
+    apt::install(&DEBIAN_PACKAGES)?;
     Ok(())
-}
-
-/// Installs packages of the distribution. Only root can.
-pub(crate) fn apt_install(packages: &[&str]) -> Result<(), ProcessError> {
-    update()?;
-    install(packages)
-}
-
-fn update() -> Result<(), ProcessError> {
-    process::run_aside(apt("apt-get").arg("update"))
-}
-
-fn install(packages: &[&str]) -> Result<(), ProcessError> {
-    // A package could push out another of the distribution, such as a compiler, which somebody may need.
-    let options = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    process::run_aside(apt("apt-get").args(options).args(packages))
-}
-
-fn apt(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        .args(["--quiet", "--quiet"])
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env_remove("LD_LIBRARY_PATH");
-    command
 }
 
 /// A linker for the target: the one in rustup's toolchains, or LLVM's under its own name.
