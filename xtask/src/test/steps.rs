@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -75,6 +76,18 @@ impl Step {
     pub(crate) fn name(self) -> String {
         self.to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// How long it may take: several times what it takes on a slow machine that has built nothing yet, since any step
+    /// can be the first.
+    pub(crate) fn limit(self) -> Duration {
+        let minutes = match self {
+            Self::Format => 5,
+            Self::Envoy => 20,
+            Self::Tests => 120,
+            _ => 60,
+        };
+        Duration::from_secs(minutes * 60)
     }
 
     /// What it shows.
@@ -321,6 +334,7 @@ mod tests {
                 !step.name().is_empty() && !step.description().is_empty(),
                 "{step:?}"
             );
+            assert!(step.limit() >= Duration::from_secs(60), "{step:?}");
         }
     }
 
