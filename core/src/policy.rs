@@ -8,6 +8,7 @@ mod compile;
 mod compiled;
 mod digest;
 pub mod document;
+mod document_faults;
 mod fault;
 mod persons;
 mod roles;

@@ -3,6 +3,7 @@
 use super::audience::CompiledAudience;
 use super::compile::{Compiled, CompiledMethod, CompiledService, compile};
 use super::document::{Accept, Document, Forward, Key, Preflight, PublicAuthorization};
+use super::document_faults::{duplicates, without_consequences};
 use super::fault::{PolicyFault, PolicyRule};
 use super::persons::PersonRow;
 use super::staging::Staging;
@@ -11,7 +12,6 @@ use super::tokens::TokenRow;
 use crate::api_token::TokenHash;
 use crate::canonical::CanonicalPath;
 use crate::json;
-use crate::order;
 use crate::routes::{Miss, RouteTable};
 use crate::time::Seconds;
 
@@ -55,20 +55,13 @@ impl Policy {
             .chain(numbered("keys", &document.keys, Record::Key))
             .chain(numbered("tokens", &document.tokens, Record::Token))
             .chain(numbered("services", &document.services, Record::Service))
-            .chain(numbered("public", &document.public, Record::Public))
-            .chain(
-                document
-                    .bypass
-                    .iter()
-                    .map(|bypass| ("bypass", 0, Record::Bypass(bypass))),
-            );
-        for (list, at, record) in records {
+            .chain(numbered("public", &document.public, Record::Public));
+        let bypass = document.bypass.iter().map(Record::Bypass);
+        let records = records.chain(bypass.map(|record| ("bypass", None, record)));
+        for (member, at, record) in records {
             if let Err(found) = store.apply(Change::Put(record)) {
-                faults.extend(
-                    found
-                        .into_iter()
-                        .map(|fault| fault.within(&format!("{list}[{at}]"))),
-                );
+                let place = at.map_or(member.to_owned(), |at| format!("{member}[{at}]"));
+                faults.extend(found.into_iter().map(|fault| fault.within(&place)));
             }
         }
         if !faults.is_empty() {
@@ -78,11 +71,8 @@ impl Policy {
         }
         match Self::compile(store) {
             Ok(policy) if faults.is_empty() => Ok(policy),
-            Ok(_) => Err(faults),
-            Err(found) => {
-                faults.extend(found);
-                Err(faults)
-            }
+            Ok(_) => Err(without_consequences(faults, Vec::new(), document)),
+            Err(found) => Err(without_consequences(faults, found, document)),
         }
     }
 
@@ -289,60 +279,11 @@ fn numbered<'a, T>(
     list: &'static str,
     items: &'a [T],
     record: impl Fn(&'a T) -> Record<'a>,
-) -> impl Iterator<Item = (&'static str, usize, Record<'a>)> {
+) -> impl Iterator<Item = (&'static str, Option<usize>, Record<'a>)> {
     items
         .iter()
         .enumerate()
-        .map(move |(at, item)| (list, at, record(item)))
-}
-
-/// Records that a later one would silently replace.
-fn duplicates(document: &Document) -> Vec<PolicyFault> {
-    let (roles, persons, keys) = (&document.roles, &document.persons, &document.keys);
-    let (tokens, services) = (&document.tokens, &document.services);
-    let mut faults = repeated("roles", "", roles.len(), &|at| Some(roles.get(at)?));
-    faults.extend(repeated("persons", ".id", persons.len(), &|at| {
-        Some(&persons.get(at)?.id)
-    }));
-    faults.extend(repeated("keys", ".kid", keys.len(), &|at| {
-        Some(&keys.get(at)?.kid)
-    }));
-    faults.extend(repeated("tokens", ".id", tokens.len(), &|at| {
-        Some(&tokens.get(at)?.id)
-    }));
-    faults.extend(repeated("services", ".name", services.len(), &|at| {
-        Some(&services.get(at)?.name)
-    }));
-    for (at, route) in document.public.iter().enumerate() {
-        if document
-            .public
-            .iter()
-            .take(at)
-            .any(|earlier| earlier == route)
-        {
-            faults.push(PolicyFault::new(
-                format!("public[{at}]"),
-                PolicyRule::Duplicate(route.path.clone()),
-            ));
-        }
-    }
-    faults
-}
-
-/// The names in a list that stand there before.
-fn repeated<'a>(
-    list: &str,
-    member: &str,
-    length: usize,
-    name: &dyn Fn(usize) -> Option<&'a str>,
-) -> Vec<PolicyFault> {
-    let mut faults = Vec::new();
-    for at in order::repeated(length, &|one, other| name(one).cmp(&name(other))) {
-        let path = format!("{list}[{at}]{member}");
-        let rule = PolicyRule::Duplicate(name(at).unwrap_or_default().to_owned());
-        faults.push(PolicyFault::new(path, rule));
-    }
-    faults
+        .map(move |(at, item)| (list, Some(at), record(item)))
 }
 
 #[cfg(test)]
