@@ -1,12 +1,14 @@
 //! What a filter costs: time, fuel, host calls, bytes, allocations and memory, of one module or of two side by side.
 //!
 //! Counts are exact and the same on every machine. Times are not: they are medians of rounds in which all subjects take
-//! turns, and worth something only as ratios to another subject of the same run.
+//! turns, on the processor where the system tells that, and worth something only as ratios to another subject of the same
+//! run.
 
 mod costs;
 mod floor;
 mod report;
 mod subject;
+mod time;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

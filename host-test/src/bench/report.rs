@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Options;
 use super::costs::CallbackCosts;
 use super::subject::Subject;
+use super::time::Took;
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,7 +27,8 @@ pub struct Report {
     pub subjects: Vec<SubjectReport>,
 }
 
-/// How many a second: the median of all rounds, and the slowest and fastest of them.
+/// How many a second of processor time, or of plain time where the system does not tell the other: the median of all
+/// rounds, and the slowest and fastest of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Rate {
@@ -36,6 +38,8 @@ pub struct Rate {
     pub min: f64,
     /// The fastest round.
     pub max: f64,
+    /// The median by the clock on the wall.
+    pub elapsed_median: f64,
 }
 
 /// What was measured of one module.
@@ -59,7 +63,7 @@ pub struct SubjectReport {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, subjects: Vec<Subject>, bare_call: Vec<Duration>) -> Self {
+    pub(super) fn new(options: &Options, subjects: Vec<Subject>, bare_call: Vec<Took>) -> Self {
         let requests = options.requests;
         let mut reports = subjects
             .into_iter()
@@ -83,17 +87,33 @@ impl Report {
 }
 
 impl Rate {
-    fn new(requests: u32, mut rounds: Vec<Duration>) -> Self {
-        rounds.sort();
-        let rate = |took: Option<&Duration>| {
-            took.map_or(0.0, |took| f64::from(requests) / took.as_secs_f64())
-        };
+    fn new(requests: u32, rounds: Vec<Took>) -> Self {
+        let elapsed: Vec<Duration> = rounds.iter().map(|took| took.elapsed).collect();
+        let busy: Vec<Duration> = rounds.iter().filter_map(|took| took.busy).collect();
+        // A round without the one is not compared with rounds that have it.
+        let complete = busy.len() == rounds.len();
+        let rates = rates(requests, if complete { &busy } else { &elapsed });
         Self {
-            median: rate(rounds.get(rounds.len() / 2)),
-            min: rate(rounds.last()),
-            max: rate(rounds.first()),
+            median: middle(&rates),
+            min: rates.first().copied().unwrap_or(0.0),
+            max: rates.last().copied().unwrap_or(0.0),
+            elapsed_median: middle(&self::rates(requests, &elapsed)),
         }
     }
+}
+
+/// The rates of all rounds, the slowest first.
+fn rates(requests: u32, rounds: &[Duration]) -> Vec<f64> {
+    let mut rates: Vec<f64> = rounds
+        .iter()
+        .map(|took| f64::from(requests) / took.as_secs_f64())
+        .collect();
+    rates.sort_by(f64::total_cmp);
+    rates
+}
+
+fn middle(rates: &[f64]) -> f64 {
+    rates.get(rates.len() / 2).copied().unwrap_or(0.0)
 }
 
 impl SubjectReport {
@@ -115,7 +135,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} rounds of {} requests each; medians, slowest and fastest round",
+            "{} rounds of {} requests each; a second of processor time: median, slowest and fastest round",
             self.rounds, self.requests
         )?;
         let bare = self.bare_call.median;

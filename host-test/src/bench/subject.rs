@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::costs::Costs;
+use super::time::{Timer, Took};
 use super::{BenchError, LoadTimes, Options};
 use crate::host::Host;
 use crate::module::Module;
@@ -17,7 +18,7 @@ pub(super) struct Subject {
     pub(super) start: Duration,
     pub(super) costs: Costs,
     /// How long each round took.
-    pub(super) rounds: Vec<Duration>,
+    pub(super) rounds: Vec<Took>,
     pub(super) findings: usize,
     host: Host,
     plugin: PluginId,
@@ -59,12 +60,8 @@ impl Subject {
     }
 
     /// Sends requests, and how long they took.
-    pub(super) fn round(
-        &mut self,
-        request: &Request,
-        requests: u32,
-    ) -> Result<Duration, BenchError> {
-        let start = Instant::now();
+    pub(super) fn round(&mut self, request: &Request, requests: u32) -> Result<Took, BenchError> {
+        let timer = Timer::start();
         for _ in 0..requests {
             let exchange = self.host.request(self.plugin, request.clone());
             if let Some(reason) = exchange.trap {
@@ -74,7 +71,7 @@ impl Subject {
                 });
             }
         }
-        let took = start.elapsed();
+        let took = timer.stop();
         // Callbacks of root contexts gather until somebody takes them.
         self.host.take_callbacks();
         Ok(took)
