@@ -101,7 +101,7 @@ impl Host {
             return;
         }
         let outcome = vm.call(export, root, args);
-        self.callbacks.extend(vm.take_callbacks());
+        vm.move_callbacks(&mut self.callbacks);
         self.journal.collect(vm.state_mut());
         let state = vm.state_mut();
         // Envoy forgets it after every callback (`DeferAfterCallActions`): it stops no stream's callback that follows.

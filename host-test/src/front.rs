@@ -145,7 +145,7 @@ pub(crate) fn admit(
     settings: &FrontSettings,
     request_id: &str,
 ) -> Result<Admitted, (Refusal, HeaderMap)> {
-    let mut headers = HeaderMap::with_joining(Joining::Request);
+    let mut headers = HeaderMap::with_room(Joining::Request);
     if let Err(refusal) = read_headers(&request, settings, request_id, &mut headers) {
         return Err((
             refusal,

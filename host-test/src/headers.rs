@@ -114,6 +114,10 @@ struct Entry {
 /// So many bytes may be kept for nothing before they are cleared away.
 const MAX_WASTE: usize = 4 * 1024;
 
+/// Room for the headers of a request or response from the start.
+const USUAL_HEADERS: usize = 16;
+const USUAL_BYTES: usize = 512;
+
 impl HeaderMap {
     /// An empty map in which no name is joined.
     pub fn new() -> Self {
@@ -124,6 +128,15 @@ impl HeaderMap {
         Self {
             joining,
             ..Self::default()
+        }
+    }
+
+    /// The same, with room for what a request or response usually has.
+    pub(crate) fn with_room(joining: Joining) -> Self {
+        Self {
+            entries: Vec::with_capacity(USUAL_HEADERS),
+            bytes: Vec::with_capacity(USUAL_BYTES),
+            joining,
         }
     }
 
@@ -261,9 +274,11 @@ impl HeaderMap {
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
+        let last = name.last().map(u8::to_ascii_lowercase);
         self.entries.iter().position(|entry| {
-            entry.name.len() == name.len()
-                && self.bytes[entry.name.clone()].eq_ignore_ascii_case(name)
+            let key = &self.bytes[entry.name.clone()];
+            // Names of one length mostly differ at their end.
+            key.len() == name.len() && key.last().copied() == last && key.eq_ignore_ascii_case(name)
         })
     }
 

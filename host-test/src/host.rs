@@ -24,6 +24,7 @@ use crate::vm::Limits;
 
 /// A guest that makes a new call on every reply, and never lets the stream go on, is given up after so many.
 const MAX_REPLIES_PER_REQUEST: usize = 10_000;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Seed for the host's own random numbers, apart from those of the guests.
 const REQUEST_ID_SEED: u64 = 0x706f_7374_6572_6e21;
 
@@ -44,7 +45,7 @@ pub struct Host {
     pub(crate) faults: Faults,
     pub(crate) workers: Vec<Worker>,
     pub(crate) plugins: Vec<Arc<[u8]>>,
-    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    pub(crate) streams: BTreeMap<StreamId, Box<Stream>>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
     pub(crate) journal: Journal,
@@ -154,7 +155,8 @@ impl Host {
         self.next_worker = self.next_worker.wrapping_add(1);
         let protocol = if request.http2 { "HTTP/2" } else { "HTTP/1.1" };
         let context = StreamContext::new(id, request.source, protocol, self.clock.wall());
-        self.streams.insert(id, Stream::new(context, worker));
+        self.streams
+            .insert(id, Box::new(Stream::new(Box::new(context), worker)));
 
         let root = self.root_for_stream(plugin, worker).ok();
         let request_id = self.request_id();
@@ -387,7 +389,7 @@ impl Host {
             let Upstream::Scripted(upstream) = &mut self.upstream else {
                 return false;
             };
-            let Some(request) = self.streams.get(id).and_then(Stream::upstream) else {
+            let Some(request) = self.streams.get(id).and_then(|stream| stream.upstream()) else {
                 continue;
             };
             let reply = upstream(request);
@@ -402,11 +404,12 @@ impl Host {
         id: StreamId,
         action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
     ) {
-        let Some(mut stream) = self.streams.remove(&id) else {
-            return;
-        };
-        self.surround(&mut stream, action);
-        self.streams.insert(id, stream);
+        // Moving one stream touches no other.
+        let mut streams = std::mem::take(&mut self.streams);
+        if let Some(stream) = streams.get_mut(&id) {
+            self.surround(stream, action);
+        }
+        self.streams = streams;
     }
 
     fn surround(
@@ -443,15 +446,16 @@ impl Host {
         let _filled = self.request_ids.fill(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!(
-            "{}-{}-{}-{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..]
-        )
+        let mut text = String::with_capacity(36);
+        for (index, byte) in bytes.iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 0x0f] {
+                text.push(char::from(HEX[usize::from(digit)]));
+            }
+        }
+        text
     }
 }
 

@@ -17,7 +17,7 @@ impl LocalReply {
     /// What Envoy makes of a filter's answer (Envoy `Http::Utility::prepareLocalReply`). A gRPC client gets status 200 with
     /// the failure in headers, and no body.
     pub(crate) fn from_filter(local: &LocalResponse, grpc: bool) -> Self {
-        let mut headers = HeaderMap::with_joining(Joining::Response);
+        let mut headers = HeaderMap::with_room(Joining::Response);
         headers.append(
             ":status",
             if grpc {

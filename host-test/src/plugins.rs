@@ -235,7 +235,7 @@ impl Host {
             return Err(RefusalReason::VmStart);
         };
         let outcome = start_root(vm, configuration);
-        self.callbacks.extend(vm.take_callbacks());
+        vm.move_callbacks(&mut self.callbacks);
         self.journal.collect(vm.state_mut());
         match &outcome {
             Ok(root) => {

@@ -44,7 +44,7 @@ pub(crate) struct VmState {
     pub(crate) allocator: Option<(&'static str, TypedFunc<u32, u32>)>,
 
     pub(crate) roots: BTreeMap<u32, RootContext>,
-    pub(crate) streams: BTreeMap<u32, StreamContext>,
+    pub(crate) streams: BTreeMap<u32, Box<StreamContext>>,
     next_context: u32,
     /// The context that host functions act on: that of the callback, unless the guest chose another.
     pub(crate) effective: u32,
@@ -70,7 +70,10 @@ pub(crate) struct VmState {
     pub(crate) queues: BTreeMap<u32, u32>,
     pub(crate) enqueued: Vec<u32>,
 
+    /// How often each host function was called in the running callback, by its number.
     pub(crate) calls: Vec<u32>,
+    /// Those that were called at all.
+    pub(crate) called: Vec<Function>,
     pub(crate) copied: Copied,
     /// Calls of the guest's allocator in the running callback.
     pub(crate) allocations: u32,
@@ -215,6 +218,7 @@ impl VmState {
             stop_iteration: false,
             queues: BTreeMap::new(),
             enqueued: Vec::new(),
+            called: Vec::new(),
             calls: vec![0; Function::ALL.len()],
             copied: Copied::default(),
             allocations: 0,
@@ -238,7 +242,7 @@ impl VmState {
         id
     }
 
-    pub(crate) fn add_stream(&mut self, mut stream: StreamContext, root: u32) -> u32 {
+    pub(crate) fn add_stream(&mut self, mut stream: Box<StreamContext>, root: u32) -> u32 {
         let id = self.new_context_id();
         stream.root = root;
         self.streams.insert(id, stream);
@@ -247,11 +251,11 @@ impl VmState {
 
     /// The stream that host functions act on, if they act on one.
     pub(crate) fn stream(&self) -> Option<&StreamContext> {
-        self.streams.get(&self.effective)
+        self.streams.get(&self.effective).map(AsRef::as_ref)
     }
 
     pub(crate) fn stream_mut(&mut self) -> Option<&mut StreamContext> {
-        self.streams.get_mut(&self.effective)
+        self.streams.get_mut(&self.effective).map(AsMut::as_mut)
     }
 
     /// The root context that host functions act on, that of the stream if they act on one.

@@ -46,7 +46,7 @@ pub(crate) struct Stream {
     pub(crate) worker: usize,
     pub(crate) context: u32,
     /// The context's data while no VM holds it: before the VM knows the stream, and after the VM is gone.
-    detached: Option<StreamContext>,
+    detached: Option<Box<StreamContext>>,
     /// Whether the worker's VM holds the context. Ids say nothing about that: those of a new VM begin again.
     attached: bool,
     phase: Phase,
@@ -119,6 +119,8 @@ enum Hold {
     Body,
 }
 
+/// No callback of a stream takes more arguments behind its context.
+const MAX_ARGS: usize = 4;
 /// The action of every callback in which a local response was asked for: all of Envoy's kinds of callbacks take it for a stop.
 const STOPPED: u32 = 4;
 
@@ -126,7 +128,7 @@ const STOPPED: u32 = 4;
 struct Died;
 
 impl Stream {
-    pub(crate) fn new(context: StreamContext, worker: usize) -> Self {
+    pub(crate) fn new(context: Box<StreamContext>, worker: usize) -> Self {
         let http2 = context.protocol != "HTTP/1.1";
         Self {
             id: context.id,
@@ -369,11 +371,11 @@ impl Stream {
         if was_dead && around.settings.fail_open {
             return Ok(0);
         }
-        let args: Vec<u32> = std::iter::once(self.context)
-            .chain(args.iter().copied())
-            .collect();
-        let outcome = vm.call(export, self.context, &args);
-        self.callbacks.extend(vm.take_callbacks());
+        let mut all = [self.context; 1 + MAX_ARGS];
+        let count = args.len().min(MAX_ARGS);
+        all[1..=count].copy_from_slice(&args[..count]);
+        let outcome = vm.call(export, self.context, &all[..=count]);
+        vm.move_callbacks(&mut self.callbacks);
         for line in around.journal.collect(vm.state_mut()) {
             if line.stream == Some(self.id) {
                 self.log.push(line);
@@ -403,7 +405,11 @@ impl Stream {
     ) -> Option<&'a mut StreamContext> {
         match (&mut self.detached, around.vm.as_mut()) {
             (Some(context), _) => Some(context),
-            (None, Some(vm)) => vm.state_mut().streams.get_mut(&self.context),
+            (None, Some(vm)) => vm
+                .state_mut()
+                .streams
+                .get_mut(&self.context)
+                .map(AsMut::as_mut),
             (None, None) => None,
         }
     }

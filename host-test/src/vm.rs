@@ -6,7 +6,7 @@ use wasmtime::{Instance, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::diagnostics;
 use crate::exchange::Callback;
-use crate::functions::{Export, Function};
+use crate::functions::Export;
 use crate::module::{ALLOCATORS, Module};
 use crate::state::VmState;
 use crate::status::LogLevel;
@@ -96,9 +96,9 @@ impl Vm {
         self.failure.as_deref()
     }
 
-    /// The callbacks that ran since the last time.
-    pub(crate) fn take_callbacks(&mut self) -> Vec<Callback> {
-        std::mem::take(&mut self.callbacks)
+    /// Moves the callbacks that ran since the last time to others.
+    pub(crate) fn move_callbacks(&mut self, to: &mut Vec<Callback>) {
+        to.append(&mut self.callbacks);
     }
 
     /// Calls an export in the name of a context. A callback that the guest does not export is not called, and there is
@@ -145,12 +145,11 @@ impl Vm {
         let grown = memory.saturating_sub(std::mem::replace(&mut self.memory, memory));
         let memory_growth = u64::try_from(grown).unwrap_or(u64::MAX);
         let state = self.store.data_mut();
-        let host_calls: BTreeMap<&'static str, u32> = Function::ALL
-            .iter()
-            .zip(&mut state.calls)
-            .filter(|(_, calls)| **calls > 0)
-            .map(|(function, calls)| (function.name(), std::mem::take(calls)))
-            .collect();
+        let mut host_calls = BTreeMap::new();
+        for function in state.called.drain(..) {
+            let calls = std::mem::take(&mut state.calls[function as usize]);
+            host_calls.insert(function.name(), calls);
+        }
         if state.identity.trace && outcome.is_ok() {
             let returned = outcome
                 .as_ref()

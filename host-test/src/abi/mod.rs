@@ -75,7 +75,11 @@ fn host_call(
         replacement: None,
     };
     let state = call.caller.data_mut();
-    state.calls[function as usize] += 1;
+    let calls = &mut state.calls[function as usize];
+    *calls += 1;
+    if *calls == 1 {
+        state.called.push(function);
+    }
     if state.identity.trace {
         let args: Vec<String> = args.iter().map(u64::to_string).collect();
         state.trace.push(format!(

@@ -26,7 +26,7 @@ pub(crate) fn reply(
     to_head: bool,
     upgrades: bool,
 ) -> (HeaderMap, VecDeque<Part>) {
-    let mut headers = HeaderMap::with_joining(Joining::Response);
+    let mut headers = HeaderMap::with_room(Joining::Response);
     headers.append(":status", reply.status.to_string());
     for (name, value) in &reply.headers {
         headers.append(name, value);
