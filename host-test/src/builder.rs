@@ -28,7 +28,12 @@ const DEFAULT_MEMORY: usize = 1024 * 1024 * 1024;
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: usize = 1024 * 1024;
 
-pub(crate) type Cluster = Box<dyn FnMut(&Callout) -> CalloutReply + Send>;
+/// Who answers as a cluster.
+pub(crate) enum Cluster {
+    Scripted(Box<dyn FnMut(&Callout) -> CalloutReply + Send>),
+    /// The caller, with `Host::call_replies`.
+    Manual,
+}
 
 /// Who answers as the upstream.
 pub(crate) enum Upstream {
@@ -302,7 +307,17 @@ impl HostBuilder {
     ) -> Self {
         let name = name.into();
         self.identity.clusters.insert(name.clone());
-        self.clusters.insert(name, Box::new(peer));
+        self.clusters
+            .insert(name, Cluster::Scripted(Box::new(peer)));
+        self
+    }
+
+    /// A cluster that guests can call with `proxy_http_call`; the caller answers, with [`Host::take_calls`] and
+    /// [`Host::call_replies`].
+    pub fn manual_cluster(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.identity.clusters.insert(name.clone());
+        self.clusters.insert(name, Cluster::Manual);
         self
     }
 

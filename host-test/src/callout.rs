@@ -63,6 +63,14 @@ impl CalloutReply {
         )
     }
 
+    /// A connection that ends instead of an answer, as Envoy reports it: a 503 of its own making.
+    pub fn terminated() -> Self {
+        Self::synthesized(
+            503,
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+        )
+    }
+
     /// No answer. With a timeout the guest gets what Envoy makes of it: a 504 with 3 headers and a body of 24 bytes.
     /// Without one it waits forever.
     pub fn never() -> Self {
@@ -108,6 +116,20 @@ impl CalloutReply {
     }
 }
 
+/// A call to a cluster that the caller plays: see [`HostBuilder::manual_cluster`](crate::HostBuilder::manual_cluster).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct PendingCall {
+    /// Names the call, for [`Host::call_replies`](crate::Host::call_replies).
+    pub id: CallId,
+    /// What the guest asked for.
+    pub callout: Callout,
+}
+
+/// Names one call of one host.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CallId(pub(crate) u64);
+
 /// A call that waits for the host to ask the cluster.
 #[derive(Debug)]
 pub(crate) struct NewCallout {
@@ -130,4 +152,6 @@ pub(crate) struct PendingReply {
 pub(crate) enum Arrival {
     Http(CalloutReply),
     Grpc(Incoming),
+    /// The timeout of a call that the caller has not answered.
+    Unanswered(CallId),
 }

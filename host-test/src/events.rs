@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::callout::{Arrival, CalloutReply, PendingReply};
+use crate::builder::Cluster;
+use crate::callout::{Arrival, CallId, CalloutReply, PendingCall, PendingReply};
 use crate::clock::nanoseconds;
 use crate::functions::Export;
 use crate::host::Host;
@@ -12,6 +13,8 @@ use crate::state::Deferred;
 const BROKEN_CONNECTION: u32 = 11;
 /// No reply is there at once: a guest that calls again on every reply would make time stand still.
 pub(crate) const SHORTEST_DELAY: u64 = 1_000;
+/// When a call without a timeout is due that nobody answers.
+const NEVER: u64 = u64::MAX;
 /// So many rounds of announcements follow one event; what is left waits for the next. A guest that fills a queue whenever
 /// it is told of an item would never be left otherwise.
 const MAX_ROUNDS: usize = 100;
@@ -45,6 +48,29 @@ impl Host {
             .map(|(due, ..)| Duration::from_nanos(due.saturating_sub(self.clock.monotonic())))
     }
 
+    /// Takes the calls to clusters that the caller plays ([`HostBuilder::manual_cluster`](crate::HostBuilder::manual_cluster)).
+    pub fn take_calls(&mut self) -> Vec<PendingCall> {
+        std::mem::take(&mut self.calls)
+    }
+
+    /// Replies to a call that was taken with [`take_calls`](Self::take_calls). A call whose timeout has passed, or whose VM is
+    /// gone, takes no notice.
+    pub fn call_replies(&mut self, call: CallId, reply: CalloutReply) {
+        let now = self.clock.monotonic();
+        let mut pending = self
+            .workers
+            .iter_mut()
+            .flat_map(|worker| &mut worker.replies);
+        let answers = |pending: &&mut PendingReply| matches!(&pending.reply, Arrival::Unanswered(id) if *id == call);
+        if let Some(pending) = pending.find(answers) {
+            pending.due = reply
+                .delay
+                .map_or(NEVER, |delay| now.saturating_add(nanoseconds(delay)));
+            pending.reply = Arrival::Http(reply);
+            self.poll();
+        }
+    }
+
     /// Goes to the next reply of a cluster; false if none is on its way.
     pub(crate) fn advance_to_next_reply(&mut self) -> bool {
         let due = self
@@ -52,6 +78,7 @@ impl Host {
             .iter()
             .flat_map(|worker| &worker.replies)
             .map(|reply| reply.due)
+            .filter(|due| *due < NEVER)
             .min();
         match due {
             Some(due) => {
@@ -136,6 +163,7 @@ impl Host {
         // The first of equals: replies before ticks, lower workers and older contexts before others.
         replies
             .chain(ticks)
+            .filter(|(due, ..)| *due < NEVER)
             .min_by_key(|(due, worker, _)| (*due, *worker))
     }
 
@@ -166,6 +194,7 @@ impl Host {
         let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let reply = match pending.reply {
             Arrival::Http(reply) => reply,
+            Arrival::Unanswered(_) => CalloutReply::timeout(),
             Arrival::Grpc(incoming) => {
                 self.deliver_grpc(worker, pending.root, pending.token, incoming);
                 return;
@@ -200,8 +229,24 @@ impl Host {
                 let Some(cluster) = self.clusters.get_mut(&call.callout.cluster) else {
                     continue;
                 };
-                let mut reply = cluster(&call.callout);
                 let timeout = Some(call.callout.timeout).filter(|timeout| !timeout.is_zero());
+                let Cluster::Scripted(cluster) = cluster else {
+                    self.next_call += 1;
+                    let id = CallId(self.next_call);
+                    worker.replies.push(PendingReply {
+                        due: timeout
+                            .map_or(NEVER, |timeout| now.saturating_add(nanoseconds(timeout))),
+                        token: call.token,
+                        root: call.root,
+                        reply: Arrival::Unanswered(id),
+                    });
+                    self.calls.push(PendingCall {
+                        id,
+                        callout: call.callout,
+                    });
+                    continue;
+                };
+                let mut reply = cluster(&call.callout);
                 let mut delay = reply.delay;
                 if let Some(timeout) = timeout
                     && delay.is_none_or(|delay| delay >= timeout)

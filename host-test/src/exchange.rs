@@ -29,6 +29,9 @@ pub struct Exchange {
     pub filter_state: BTreeMap<String, Vec<u8>>,
     /// The lines that the guest logged in this stream's callbacks.
     pub log: Vec<LogLine>,
+    /// What crossed the boundary in this stream's callbacks, in the format of Envoy's trace. Empty unless the host was built to
+    /// trace.
+    pub trace: Vec<String>,
     /// The callbacks that ran for this stream, in order, with what each cost.
     pub callbacks: Vec<Callback>,
     /// Why the VM died in one of this stream's callbacks, if it did.

@@ -70,6 +70,16 @@ pub(crate) enum Part {
     Trailers(HeaderMap),
 }
 
+impl Part {
+    /// The bytes of body in it.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Body(bytes, _) => bytes.len(),
+            Self::Headers(_) | Self::Trailers(_) => 0,
+        }
+    }
+}
+
 /// A request as the filter gets it.
 #[derive(Debug)]
 pub(crate) struct Admitted {

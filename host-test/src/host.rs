@@ -1,9 +1,10 @@
 //! The host: VMs, plugins and streams, and the calls that move them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
+use crate::callout::PendingCall;
 use crate::clock::Clock;
 use crate::diagnostics::Surface;
 use crate::entropy::Entropy;
@@ -19,7 +20,7 @@ use crate::plugins::{PluginId, Worker};
 use crate::request::{Reply, Request};
 use crate::shared::{Metric, SharedState};
 use crate::state::{Deferred, Identity, StreamContext};
-use crate::stream::{Phase, Stream, StreamSettings, Surroundings};
+use crate::stream::{Departed, Direction, Phase, Stream, StreamSettings, Surroundings};
 use crate::vm::Limits;
 
 /// A guest that makes a new call on every reply, and never lets the stream go on, is given up after so many.
@@ -58,6 +59,10 @@ pub struct Host {
     pub(crate) traps: u64,
     /// What findings about the guest depend on; `None`: nobody wants to know.
     pub(crate) surface: Option<Surface>,
+    pub(crate) calls: Vec<PendingCall>,
+    pub(crate) next_call: u64,
+    /// Streams that were moved since they were last asked for; kept only where the caller is the upstream.
+    moved: BTreeSet<StreamId>,
     settings: StreamSettings,
     upstream: Upstream,
     next_stream: u64,
@@ -85,6 +90,19 @@ pub enum StreamState {
     Upgraded(Response),
     /// It has ended.
     Finished,
+}
+
+/// What a stream has let go, and what it still takes.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) for_upstream: Departed<UpstreamRequest>,
+    pub(crate) for_client: Departed<Response>,
+    /// Bytes that the filter holds back.
+    pub(crate) request_held: usize,
+    pub(crate) response_held: usize,
+    /// Whether more of the request is taken.
+    pub(crate) takes_request: bool,
+    pub(crate) finished: bool,
 }
 
 impl Host {
@@ -122,6 +140,9 @@ impl Host {
             vm_starts_drawn: 0,
             traps: 0,
             surface: None,
+            calls: Vec::new(),
+            next_call: 0,
+            moved: BTreeSet::new(),
             settings: parts.stream,
             upstream: parts.upstream,
             next_stream: 1,
@@ -265,6 +286,32 @@ impl Host {
         self.settle();
     }
 
+    /// Takes what a stream has let go since the last time.
+    pub(crate) fn progress(&mut self, stream: StreamId) -> Progress {
+        let mut progress = Progress::default();
+        self.look_at(stream, |stream, around| {
+            progress = Progress {
+                for_upstream: stream.take_for_upstream(),
+                for_client: stream.take_for_client(),
+                request_held: stream.held(Direction::Request, around),
+                response_held: stream.held(Direction::Response, around),
+                takes_request: stream.takes_request(),
+                finished: stream.phase() == Phase::Finished,
+            }
+        });
+        progress
+    }
+
+    /// Takes the streams that something has happened to.
+    pub(crate) fn take_moved(&mut self) -> BTreeSet<StreamId> {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// How many streams are open or wait to be taken.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
     /// The client goes away.
     pub fn disconnect(&mut self, stream: StreamId) {
         self.with_stream(stream, |stream, around| stream.disconnect(around));
@@ -281,6 +328,7 @@ impl Host {
             .streams
             .remove(&stream)
             .expect("the stream is of this host and was not taken before");
+        self.moved.remove(&stream.id);
         let vm = self.workers[stream.worker].vm.as_mut();
         stream.into_exchange(vm)
     }
@@ -404,6 +452,14 @@ impl Host {
         id: StreamId,
         action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
     ) {
+        if matches!(self.upstream, Upstream::Manual) {
+            self.moved.insert(id);
+        }
+        self.look_at(id, action);
+    }
+
+    /// Does something with a stream that does not move it.
+    fn look_at(&mut self, id: StreamId, action: impl FnOnce(&mut Stream, &mut Surroundings<'_>)) {
         // Moving one stream touches no other.
         let mut streams = std::mem::take(&mut self.streams);
         if let Some(stream) = streams.get_mut(&id) {

@@ -109,7 +109,7 @@ mod stream;
 mod vm;
 
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
-pub use callout::{Callout, CalloutReply};
+pub use callout::{CallId, Callout, CalloutReply, PendingCall};
 pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};
 pub use exchange::{
     AnsweredBy, Callback, Copied, Exchange, LocalResponse, LogLine, Response, StreamId,

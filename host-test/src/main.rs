@@ -5,6 +5,7 @@ mod command;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use postern_host::serve::{self, Options};
@@ -42,6 +43,19 @@ struct ServeArgs {
     /// Where requests go that the filter lets through.
     #[arg(long, value_name = "URL")]
     upstream: String,
+    /// A cluster that the guest can call, as NAME=http://host:port. Can be given several times.
+    #[arg(long = "cluster", value_name = "NAME=URL")]
+    clusters: Vec<String>,
+    /// How many seconds the upstream may take from the end of a request to the end of its response, as Envoy's route timeout; 0
+    /// for as long as it likes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    upstream_timeout: u64,
+    /// How many seconds open requests have after a signal to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    grace: u64,
+    /// How many bytes of a body the filter may hold back; more is a 413, or a 500 for a response.
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    buffer_limit: usize,
     /// An environment variable that the guest may see. Can be given several times.
     #[arg(long, value_name = "NAME")]
     env: Vec<String>,
@@ -105,6 +119,10 @@ impl From<ServeArgs> for Options {
             vm_config: args.vm_config,
             listen: args.listen,
             upstream: args.upstream,
+            clusters: args.clusters,
+            upstream_timeout: Duration::from_secs(args.upstream_timeout),
+            grace: Duration::from_secs(args.grace),
+            buffer_limit: args.buffer_limit,
             env: args.env,
             vm_id: args.vm_id,
             plugin_name: args.plugin_name,

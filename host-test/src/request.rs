@@ -184,7 +184,8 @@ pub struct Reply {
     pub(crate) body: Vec<Vec<u8>>,
     pub(crate) trailers: HeaderMap,
     pub(crate) unfinished: bool,
-    pub(crate) reset: bool,
+    /// Why there is no reply, in Envoy's words.
+    pub(crate) failure: Option<&'static str>,
 }
 
 impl Reply {
@@ -196,7 +197,7 @@ impl Reply {
             body: Vec::new(),
             trailers: HeaderMap::new(),
             unfinished: false,
-            reset: false,
+            failure: None,
         }
     }
 
@@ -208,7 +209,15 @@ impl Reply {
     /// A connection that breaks instead of a reply. The client gets a 503 from the host.
     pub fn reset() -> Self {
         Self {
-            reset: true,
+            failure: Some("connection termination"),
+            ..Self::new(503)
+        }
+    }
+
+    /// No connection at all. The client gets a 503 from the host.
+    pub fn refused() -> Self {
+        Self {
+            failure: Some("remote connection failure"),
             ..Self::new(503)
         }
     }

@@ -1,7 +1,10 @@
 //! One stream's way through the filter, in the order and with the holding and releasing that Envoy has.
 
 mod answer;
+mod departed;
 mod flow;
+
+pub(crate) use departed::Departed;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -55,6 +58,9 @@ pub(crate) struct Stream {
     response_started: bool,
     /// The upstream answers while the request is still on its way: both directions flow.
     duplex: bool,
+    /// Whoever streams has taken the heads of the messages.
+    upstream_head_taken: bool,
+    client_head_taken: bool,
     grpc: bool,
     head: bool,
     http2: bool,
@@ -67,6 +73,7 @@ pub(crate) struct Stream {
     local_response: Option<LocalResponse>,
     filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     log: Vec<LogLine>,
+    trace: Vec<String>,
     callbacks: Vec<Callback>,
     trap: Option<String>,
     asked: Vec<Deferred>,
@@ -88,7 +95,7 @@ pub(crate) enum Phase {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Direction {
+pub(crate) enum Direction {
     Request,
     Response,
 }
@@ -141,6 +148,8 @@ impl Stream {
             response: Flow::default(),
             response_started: false,
             duplex: false,
+            upstream_head_taken: false,
+            client_head_taken: false,
             grpc: false,
             head: false,
             http2,
@@ -152,6 +161,7 @@ impl Stream {
             local_response: None,
             filter_state: BTreeMap::new(),
             log: Vec::new(),
+            trace: Vec::new(),
             callbacks: Vec::new(),
             trap: None,
             asked: Vec::new(),
@@ -257,10 +267,8 @@ impl Stream {
         if self.phase == Phase::Finished || self.response_started || self.upstream.is_none() {
             return;
         }
-        if reply.reset {
-            let body = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-            let details = "upstream_reset_before_response_started{connection_termination}";
-            self.answer_as_host(503, body, details, around);
+        if let Some(reason) = reply.failure {
+            self.answer_without_upstream(reason, around);
             return;
         }
         let status = reply.status;
@@ -299,8 +307,7 @@ impl Stream {
             if self.response.headers_sent {
                 self.end_without_response(details, around);
             } else {
-                let body = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-                self.answer_as_host(503, body, details, around);
+                self.answer_without_upstream("connection termination", around);
             }
         }
     }
@@ -339,6 +346,7 @@ impl Stream {
             upstream: self.upstream,
             filter_state,
             log: self.log,
+            trace: self.trace,
             callbacks: self.callbacks,
             trap: self.trap,
             worker: self.worker,
@@ -376,6 +384,7 @@ impl Stream {
         all[1..=count].copy_from_slice(&args[..count]);
         let outcome = vm.call(export, self.context, &all[..=count]);
         vm.move_callbacks(&mut self.callbacks);
+        self.trace.extend_from_slice(&vm.state().trace);
         for line in around.journal.collect(vm.state_mut()) {
             if line.stream == Some(self.id) {
                 self.log.push(line);

@@ -11,9 +11,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::front::Refusal;
+use crate::front::{self, Refusal};
+use crate::headers::HeaderMap;
 
 use super::chunks::{Chunks, Progress};
+use super::convert::Unsendable;
 use super::head::{self, Framing, Head, MAX_HEAD};
 
 /// What HTTP/2 with prior knowledge begins with (RFC 9113, section 3.4).
@@ -21,6 +23,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Envoy's default `delayed_close_timeout`: a client that still sends gets to read the answer before the connection is reset.
 const DELAYED_CLOSE: Duration = Duration::from_secs(1);
 const READ_SIZE: usize = 16 * 1024;
+/// So many random bytes are in no body by chance.
+const MARKER_SIZE: usize = 32;
 
 /// The heads of one connection, in the order in which the library asks for their requests.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,8 @@ struct Shared {
     waiting: VecDeque<Head>,
     upgraded: Option<bool>,
     reader: Option<Waker>,
+    /// What the last chunk of the response is to be replaced with: its data, and the lines of the trailers.
+    trailers: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A connection whose heads of HTTP/1 go to [`Heads`]. HTTP/2 passes as it is.
@@ -45,6 +51,10 @@ pub(super) struct ClientStream {
     ready: Vec<u8>,
     client_ended: bool,
     closing: Option<Pin<Box<Sleep>>>,
+    /// What the library wrote while trailers wait for their place.
+    held: Vec<u8>,
+    /// What has to go out before anything else does.
+    outgoing: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -78,6 +88,22 @@ impl Heads {
         }
     }
 
+    /// Has the response under way end with these trailers. The result must be sent as the last part of its body: the library
+    /// sends only trailers that were announced, and so gets to know of none.
+    pub(super) fn mark_trailers(&self, trailers: &HeaderMap) -> Result<Vec<u8>, Unsendable> {
+        let mut lines = Vec::new();
+        for (name, value) in trailers.iter() {
+            if front::check_header(name, value).is_err() {
+                return Err(Unsendable::header(name));
+            }
+            lines.extend([name, b": ", value, b"\r\n"].concat());
+        }
+        let mut marker = vec![0; MARKER_SIZE];
+        getrandom::fill(&mut marker).map_err(|_| Unsendable::NoResponse)?;
+        self.lock().trailers = Some((marker.clone(), lines));
+        Ok(marker)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,6 +119,8 @@ impl ClientStream {
             ready: Vec::new(),
             client_ended: false,
             closing: None,
+            held: Vec::new(),
+            outgoing: Vec::new(),
         }
     }
 
@@ -185,6 +213,41 @@ impl ClientStream {
         true
     }
 
+    /// Takes bytes of a response with trailers; false if there are none. When the marker has come, the trailers stand in its place.
+    fn place_trailers(&mut self, bytes: &[u8]) -> bool {
+        let mut shared = self.heads.lock();
+        let Some((marker, lines)) = &shared.trailers else {
+            return false;
+        };
+        self.held.extend_from_slice(bytes);
+        let size = format!("{:X}\r\n", marker.len());
+        let chunk = [size.as_bytes(), marker, b"\r\n0\r\n\r\n"].concat();
+        let found = self
+            .held
+            .windows(chunk.len())
+            .position(|part| part.eq_ignore_ascii_case(&chunk));
+        if let Some(at) = found {
+            let behind = self.held.split_off(at + chunk.len());
+            self.held.truncate(at);
+            self.outgoing = std::mem::take(&mut self.held);
+            self.outgoing
+                .extend([b"0\r\n", &lines[..], b"\r\n", &behind].concat());
+            shared.trailers = None;
+        }
+        true
+    }
+
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.outgoing))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads what the client sends behind an answer that did not wait for it, until it ends or the time is up.
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closing = self
@@ -240,15 +303,21 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_outgoing(cx))?;
+        if self.place_trailers(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_outgoing(cx))?;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
+            ready!(self.poll_outgoing(cx))?;
             ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
         }
         match self.state {
@@ -258,17 +327,5 @@ impl AsyncWrite for ClientStream {
             }
             _ => Poll::Ready(Ok(())),
         }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
     }
 }

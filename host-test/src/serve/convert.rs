@@ -1,17 +1,16 @@
 //! Between the HTTP library's messages and the host's.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Bytes, Frame};
 use hyper::header::{HeaderMap as HttpHeaders, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
+use tokio::sync::mpsc::Receiver;
 
 use crate::exchange;
 use crate::headers::HeaderMap;
@@ -20,7 +19,14 @@ use crate::request::{Reply, Request};
 use super::head::RawRequest;
 
 /// The body of every response.
-pub(super) type Body = BoxBody<Bytes, Infallible>;
+pub(super) type Body = BoxBody<Bytes, Broken>;
+/// A part of that body, or its early end.
+pub(super) type Frames = Result<Frame<Bytes>, Broken>;
+
+/// A body that ends early.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the stream was reset")]
+pub(super) struct Broken;
 
 /// A message that cannot be put on the wire, because the filter wrote something into it that HTTP does not allow.
 #[derive(Debug, thiserror::Error)]
@@ -92,59 +98,44 @@ pub(super) fn trailers(trailers: &HttpHeaders) -> HeaderMap {
         .collect()
 }
 
-/// The upstream's response as the host takes it.
-pub(super) fn reply(
-    status: StatusCode,
-    headers: &HttpHeaders,
-    body: &[u8],
-    trailers: Option<&HttpHeaders>,
-) -> Reply {
+/// The head of the upstream's response as the host takes it.
+pub(super) fn reply(status: StatusCode, headers: &HttpHeaders, ends: bool) -> Reply {
     let mut reply = Reply::new(status.as_u16());
     for (name, value) in headers {
         reply = reply.header(name.as_str(), value.as_bytes());
     }
-    if !body.is_empty() {
-        reply = reply.chunk(body);
-    }
-    for (name, value) in trailers.into_iter().flatten() {
-        reply = reply.trailer(name.as_str(), value.as_bytes());
-    }
-    reply
+    if ends { reply } else { reply.unfinished() }
 }
 
-/// What the client gets in the end.
+/// What the client gets.
 pub(super) fn response(
     sent: &exchange::Response,
+    body: Body,
     http2: bool,
 ) -> Result<Response<Body>, Unsendable> {
-    let mut headers = headers(&sent.headers)?;
-    let body = Bytes::copy_from_slice(&sent.body);
-    let body = if sent.trailers.is_empty() {
-        Full::new(body).boxed()
-    } else {
-        let trailers = self::headers(&sent.trailers)?;
-        if !http2 {
-            // The library sends trailers only in chunks, and only those that are announced.
-            headers.remove("content-length");
-            for name in trailers.keys() {
-                headers.append("trailer", HeaderValue::from(name.clone()));
-            }
-        }
-        WithTrailers([Frame::data(body), Frame::trailers(trailers)].into()).boxed()
-    };
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(sent.status).map_err(|_| Unsendable::StartLine)?;
-    *response.headers_mut() = headers;
+    *response.headers_mut() = headers(&sent.headers)?;
     if sent.closes && !http2 {
         close(&mut response);
     }
     Ok(response)
 }
 
+/// A body that comes out of a channel.
+pub(super) fn streamed(frames: Receiver<Frames>) -> Body {
+    BodyExt::boxed(Streamed(frames))
+}
+
+/// No body.
+pub(super) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
 /// The response that grants an upgrade. What follows it is not HTTP.
 pub(super) fn switching(granted: &exchange::Response) -> Result<Response<Body>, Unsendable> {
-    let mut response = response(granted, false)?;
+    let mut response = response(granted, empty(), false)?;
     let upgrade = HeaderValue::from_static("upgrade");
     response.headers_mut().insert("connection", upgrade);
     Ok(response)
@@ -153,7 +144,8 @@ pub(super) fn switching(granted: &exchange::Response) -> Result<Response<Body>, 
 /// The answer in place of one that cannot be sent. The connection ends with it.
 pub(super) fn bad_gateway(http2: bool) -> Response<Body> {
     let text = "Bad Gateway";
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed());
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    let mut response = Response::new(body.map_err(|never| match never {}).boxed());
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response
         .headers_mut()
@@ -164,18 +156,14 @@ pub(super) fn bad_gateway(http2: bool) -> Response<Body> {
     response
 }
 
-/// A body whose length is not told beforehand: the library would send no trailers otherwise.
-struct WithTrailers(VecDeque<Frame<Bytes>>);
+struct Streamed(Receiver<Frames>);
 
-impl hyper::body::Body for WithTrailers {
+impl hyper::body::Body for Streamed {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frames>> {
+        self.0.poll_recv(cx)
     }
 }
 
@@ -184,7 +172,7 @@ fn close(response: &mut Response<Body>) {
     response.headers_mut().insert("connection", close);
 }
 
-fn headers(map: &HeaderMap) -> Result<HttpHeaders, Unsendable> {
+pub(super) fn headers(map: &HeaderMap) -> Result<HttpHeaders, Unsendable> {
     let mut headers = HttpHeaders::new();
     for (name, value) in map.iter().filter(|(name, _)| !name.starts_with(b":")) {
         let unsendable = || Unsendable::header(name);

@@ -77,6 +77,16 @@ impl Stream {
         );
     }
 
+    /// There is no reply of the upstream (Envoy `Router::Filter::onUpstreamReset`).
+    pub(super) fn answer_without_upstream(&mut self, reason: &str, around: &mut Surroundings<'_>) {
+        let body = format!(
+            "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+        );
+        let details = reason.replace(' ', "_");
+        let details = format!("upstream_reset_before_response_started{{{details}}}");
+        self.answer_as_host(503, &body, &details, around);
+    }
+
     /// The filter holds back more than it may (Envoy `requestDataTooLarge` and `responseDataTooLarge`).
     pub(super) fn answer_too_large(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
         let (status, body, details) = match direction {

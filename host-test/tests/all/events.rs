@@ -140,3 +140,24 @@ fn a_guest_that_fills_its_own_queue_for_ever_does_not_hold_the_host_up() {
     let (mut host, plugin) = started(builder(guest));
     assert_eq!(host.request(plugin, Request::get("/")).status(), 200);
 }
+
+#[test]
+fn the_test_can_play_a_cluster() {
+    let (mut host, plugin) = started(builder(CALLS).manual_cluster("auth"));
+    let stream = host.open(plugin, Request::get("/"));
+    let calls = host.take_calls();
+    let [call] = calls.as_slice() else {
+        panic!("one call: {calls:?}")
+    };
+    assert_eq!(call.callout.cluster, "auth");
+    host.advance(Duration::from_millis(1));
+    assert_eq!(
+        host.state(stream),
+        StreamState::Paused,
+        "nobody has answered"
+    );
+    host.call_replies(call.id, CalloutReply::new(204));
+    assert_eq!(host.state(stream), StreamState::Finished);
+    host.call_replies(call.id, CalloutReply::new(204));
+    assert!(host.finish(stream).upstream.is_some());
+}

@@ -164,19 +164,6 @@ fn an_upstream_that_is_not_there_is_a_503() {
 }
 
 #[test]
-fn a_body_over_the_bound_is_refused() {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join("config"), "a").expect("written");
-    let served = started(directory.path(), "http://127.0.0.1:1");
-    let length = postern_host::serve::MAX_BODY + 1;
-    let head = format!(
-        "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-    );
-    let response = served.send(head.as_bytes());
-    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
-}
-
-#[test]
 fn a_refused_configuration_at_the_start_ends_the_command() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "!").expect("written");

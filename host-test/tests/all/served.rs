@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(crate) struct Served {
     child: Child,
     lines: Receiver<String>,
+    errors: Receiver<String>,
     address: String,
 }
 
@@ -32,21 +33,15 @@ impl Served {
             .args(options)
             .current_dir(directory)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = lines_of(child.stdout.take().expect("piped"));
+        let errors = lines_of(child.stderr.take().expect("piped"));
         let mut served = Self {
             child,
             lines,
+            errors,
             address: String::new(),
         };
         let line = served.next_line();
@@ -83,6 +78,19 @@ impl Served {
             .expect("the command says something")
     }
 
+    /// Waits for a line on standard error that has this in it.
+    pub(crate) fn wait_for_error(&self, part: &str) -> String {
+        loop {
+            let line = self
+                .errors
+                .recv_timeout(Duration::from_secs(60))
+                .unwrap_or_else(|_| panic!("the command says nothing of `{part}`"));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
     /// Sends raw bytes on a connection of their own and reads until it closes.
     pub(crate) fn send(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
@@ -95,6 +103,35 @@ impl Served {
     pub(crate) fn get(&self, path: &str) -> String {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").as_bytes())
     }
+}
+
+/// What the command says when it does not start with these options.
+pub(crate) fn refused(options: &[&str]) -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in ["config", "guest.wat"] {
+        std::fs::write(directory.path().join(name), "").expect("written");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_postern-host"))
+        .args(["serve", "--wasm", "guest.wat", "--config", "config"])
+        .args(["--upstream", "http://127.0.0.1:1"])
+        .args(options)
+        .current_dir(directory.path())
+        .output()
+        .expect("ran");
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 impl Drop for Served {

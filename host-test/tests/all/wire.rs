@@ -1,16 +1,8 @@
 //! The command on the wire: what it makes of the bytes of clients, and what upstreams get.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::guests;
-use crate::served::Served;
-
-/// Nobody listens there.
-const NOWHERE: &str = "http://127.0.0.1:1";
+use crate::sockets::{NOWHERE, accept, listener, read_to, served, status};
 
 /// Answers with the path of the request.
 const TELLS_PATH: &str = r#"
@@ -42,42 +34,6 @@ const FORM: &str = r#"
       (drop (call $respond (i32.const 408) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 4)
         (i32.const 0) (i32.const 0) (i32.const -1)))
       (global.set $held (i32.const 0)))"#;
-
-fn served(guest: &str, config: &str, upstream: &str, options: &[&str]) -> (TempDir, Served) {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join("config"), config).expect("written");
-    let text = guests::text(guest);
-    let served = Served::start(directory.path(), &text, upstream, options);
-    (directory, served)
-}
-
-fn listener() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    (listener, url)
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().expect("connected");
-    let limit = Some(Duration::from_secs(60));
-    stream.set_read_timeout(limit).expect("a time limit");
-    stream
-}
-
-/// Reads up to and including `end`.
-fn read_to(stream: &mut TcpStream, end: &[u8]) -> String {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(end) {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("more is to come");
-        bytes.extend(byte);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn status(response: &str) -> &str {
-    response.get(9..12).unwrap_or(response)
-}
 
 #[test]
 fn the_front_judges_the_target_that_the_client_sent() {

@@ -1,0 +1,116 @@
+//! The hosts of all workers, made from the files that were given.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::host::Host;
+use crate::module::Module;
+use crate::plugins::PluginId;
+use crate::shared::SharedState;
+
+use super::options::{Options, ServeError, parse_cluster};
+use super::running::Clusters;
+
+/// Makes hosts, one for each worker. They share data, queues and metrics.
+pub(super) struct Hosts {
+    pub(super) clusters: Arc<Clusters>,
+    pub(super) configuration: Vec<u8>,
+    pub(super) wasm: Vec<u8>,
+    options: Options,
+    vm_configuration: Vec<u8>,
+    shared: SharedState,
+}
+
+impl Hosts {
+    /// Reads the files.
+    pub(super) fn new(options: &Options) -> Result<Self, ServeError> {
+        let clusters = options.clusters.iter().map(|text| parse_cluster(text));
+        let vm_configuration = options.vm_config.as_ref().map(|path| read(path));
+        for name in &options.env {
+            if std::env::var(name).is_err() {
+                // Envoy leaves such a key out as well; the value is never shown.
+                eprintln!(
+                    "[warning] the environment has no variable `{name}`, so the guest does not see it"
+                );
+            }
+        }
+        Ok(Self {
+            clusters: Arc::new(clusters.collect::<Result<_, _>>()?),
+            configuration: read(&options.config)?,
+            wasm: read(&options.wasm)?,
+            options: options.clone(),
+            vm_configuration: vm_configuration.transpose()?.unwrap_or_default(),
+            shared: SharedState::new(),
+        })
+    }
+
+    /// The file of the module.
+    pub(super) fn wasm_path(&self) -> PathBuf {
+        self.options.wasm.clone()
+    }
+
+    /// The file of the configuration.
+    pub(super) fn configuration_path(&self) -> PathBuf {
+        self.options.config.clone()
+    }
+
+    /// Starts a module under a configuration, once for each worker.
+    pub(super) fn start(
+        &self,
+        wasm: &[u8],
+        configuration: &[u8],
+    ) -> Result<Vec<(Host, PluginId)>, ServeError> {
+        let module = Module::compile(wasm).map_err(|source| ServeError::Module {
+            path: self.options.wasm.clone(),
+            source,
+        })?;
+        let workers = 0..self.options.workers.max(1);
+        workers
+            .map(|index| {
+                let mut host = self.host(&module, index);
+                let plugin = host.add_plugin(configuration)?;
+                Ok((host, plugin))
+            })
+            .collect()
+    }
+
+    fn host(&self, module: &Module, index: usize) -> Host {
+        let options = &self.options;
+        let mut builder = Host::builder(module)
+            .shared(self.shared.clone())
+            .vm_id(&options.vm_id)
+            .plugin_name(&options.plugin_name)
+            .root_id(&options.root_id)
+            .vm_configuration(&self.vm_configuration)
+            .failure_policy(options.failure_policy)
+            .allow_on_headers_stop_iteration(options.allow_on_headers_stop_iteration)
+            .buffer_limit(options.buffer_limit)
+            .trailers(options.trailers)
+            .log_level(options.log_level)
+            .trace(options.trace)
+            .upgrade_types(&options.upgrade)
+            .real_clock()
+            .real_entropy()
+            .manual_upstream()
+            // What one worker tries out, the others need not.
+            .canary(index == 0)
+            .on_log(|line| eprintln!("[{}] {}", line.level, line.message))
+            .on_trace(|line| eprintln!("[trace] {line}"));
+        for name in self.clusters.keys() {
+            builder = builder.manual_cluster(name);
+        }
+        for name in &options.env {
+            if let Ok(value) = std::env::var(name) {
+                builder = builder.environment(name, value);
+            }
+        }
+        builder.build()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
+    std::fs::read(path).map_err(|source| ServeError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
