@@ -101,35 +101,7 @@ impl ApiToken {
     /// # Errors
     /// [`RandomFailed`] if the source fails or is visibly stuck.
     pub fn generate(random: &mut dyn Random) -> Result<Self, RandomFailed> {
-        // The capacity is the final length: a string that grows leaves copies behind that nothing wipes.
-        let mut token = Zeroizing::new(String::with_capacity(LENGTH));
-        token.push_str(PREFIX);
-        let mut block = Zeroizing::new([0; 64]);
-        // Each byte serves with 62/64, so one block nearly always does; a source that needs eight is broken.
-        for _ in 0..8 {
-            random.fill(block.as_mut_slice())?;
-            if is_stuck(block.as_slice()) {
-                return Err(RandomFailed);
-            }
-            for byte in block.iter() {
-                if token.len() == PREFIX.len() + BODY {
-                    break;
-                }
-                // The two values past the alphabet are dropped, not folded into it, so that all characters are equally
-                // likely.
-                if let Some(digit) = ALPHABET.get(usize::from(byte >> 2)) {
-                    token.push(char::from(*digit));
-                }
-            }
-        }
-        let body = token.as_bytes().get(PREFIX.len()..).unwrap_or_default();
-        if body.len() != BODY {
-            return Err(RandomFailed);
-        }
-        for digit in checksum_of(body) {
-            token.push(char::from(digit));
-        }
-        Ok(Self(token))
+        secret(PREFIX, random).map(Self)
     }
 
     /// The token itself: for the one who asked for it, once, and for nothing that is kept.
@@ -151,6 +123,41 @@ impl fmt::Debug for ApiToken {
     }
 }
 
+/// Who proves to the admin service who they are. Their credentials have the form of an API token with a prefix of their own,
+/// and no gateway takes them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Caller {
+    /// A gateway that reads the feed: `psg_`.
+    Gateway,
+    /// An operator who changes the registry: `pso_`.
+    Operator,
+}
+
+impl Caller {
+    /// Makes a credential.
+    ///
+    /// # Errors
+    /// [`RandomFailed`] if the source fails or is visibly stuck.
+    pub fn generate(self, random: &mut dyn Random) -> Result<Zeroizing<String>, RandomFailed> {
+        secret(self.prefix(), random)
+    }
+
+    /// What to look a credential up by, or `None` if it is none: another kind, or mistyped.
+    #[must_use]
+    pub fn inspect(self, credential: &[u8]) -> Option<TokenHash> {
+        let rest = credential.strip_prefix(self.prefix().as_bytes())?;
+        let (body, checksum) = rest.split_at_checked(BODY)?;
+        (checksum == checksum_of(body)).then(|| TokenHash::of(credential))
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Gateway => GATEWAY_PREFIX,
+            Self::Operator => OPERATOR_PREFIX,
+        }
+    }
+}
+
 /// Random characters of a token.
 const BODY: usize = 40;
 
@@ -160,10 +167,49 @@ const CHECKSUM: usize = 6;
 /// Base62 in the order that the checksum is written in.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// What every credential of a gateway begins with.
+const GATEWAY_PREFIX: &str = "psg_";
+
+/// What every credential of an operator begins with.
+const OPERATOR_PREFIX: &str = "pso_";
+
 /// Credentials of a gateway and of an operator: refused wherever an API token belongs, not even hashed.
-const RESERVED_PREFIXES: [&[u8]; 2] = [b"psg_", b"pso_"];
+const RESERVED_PREFIXES: [&[u8]; 2] = [GATEWAY_PREFIX.as_bytes(), OPERATOR_PREFIX.as_bytes()];
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// A secret of the form that all credentials have that are made here.
+fn secret(prefix: &str, random: &mut dyn Random) -> Result<Zeroizing<String>, RandomFailed> {
+    // The capacity is the final length: a string that grows leaves copies behind that nothing wipes.
+    let mut token = Zeroizing::new(String::with_capacity(prefix.len() + BODY + CHECKSUM));
+    token.push_str(prefix);
+    let mut block = Zeroizing::new([0; 64]);
+    // Each byte serves with 62/64, so one block nearly always does; a source that needs eight is broken.
+    for _ in 0..8 {
+        random.fill(block.as_mut_slice())?;
+        if is_stuck(block.as_slice()) {
+            return Err(RandomFailed);
+        }
+        for byte in block.iter() {
+            if token.len() == prefix.len() + BODY {
+                break;
+            }
+            // The two values past the alphabet are dropped, not folded into it, so that all characters are equally
+            // likely.
+            if let Some(digit) = ALPHABET.get(usize::from(byte >> 2)) {
+                token.push(char::from(*digit));
+            }
+        }
+    }
+    let body = token.as_bytes().get(prefix.len()..).unwrap_or_default();
+    if body.len() != BODY {
+        return Err(RandomFailed);
+    }
+    for digit in checksum_of(body) {
+        token.push(char::from(digit));
+    }
+    Ok(token)
+}
 
 /// CRC-32 of `body` in base62, most significant digit first, padded with `0`.
 fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
@@ -219,6 +265,22 @@ mod tests {
             .flat_map(|token| token[4..44].bytes())
             .collect();
         assert_eq!(used, ALPHABET.iter().copied().collect());
+    }
+
+    #[test]
+    fn a_callers_credential_is_good_for_its_kind_and_nothing_else() {
+        let mut random = Sequence::from_seed(7);
+        let gateway = Caller::Gateway.generate(&mut random).unwrap();
+        assert!(gateway.starts_with("psg_"));
+        assert_eq!(
+            Caller::Gateway.inspect(gateway.as_bytes()),
+            Some(TokenHash::of(gateway.as_bytes()))
+        );
+        assert_eq!(Caller::Operator.inspect(gateway.as_bytes()), None);
+        assert_eq!(inspect(gateway.as_bytes()), Err(ApiTokenFault::WrongKind));
+        let mistyped = gateway.replacen("psg_", "psg_x", 1);
+        assert_eq!(Caller::Gateway.inspect(&mistyped.as_bytes()[..50]), None);
+        assert_eq!(Caller::Gateway.inspect(b"psg_"), None);
     }
 
     #[test]
