@@ -1,0 +1,108 @@
+//! The policy as a compacted log: the last state of each record, in the order of the changes.
+
+use postern_core::feed::Entry;
+use postern_core::policy::Digest;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row as _, Transaction};
+
+use super::{Kind, Position, Registry, RegistryError, number};
+
+/// Records that are read at once.
+const CHUNK: i64 = 5_000;
+
+/// What to read of the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Log {
+    /// Everything.
+    WithDeletions,
+    /// Only records that are there: all that whoever begins with nothing needs.
+    WithoutDeletions,
+}
+
+/// Reads the log as it was at one position.
+pub struct LogReader {
+    // Without it, a record that was changed since would be missing: it has a later revision then.
+    transaction: Transaction<'static, Any>,
+    position: Position,
+    floor: u64,
+}
+
+impl LogReader {
+    pub(super) async fn begin(registry: &Registry) -> Result<Self, RegistryError> {
+        let mut transaction = registry.database().pool().begin().await?;
+        let row = sqlx::query("SELECT epoch, revision, digest, floor FROM feed WHERE name = $1")
+            .bind(registry.feed().to_owned())
+            .fetch_one(&mut *transaction)
+            .await?;
+        let digest: String = row.try_get(2)?;
+        let digest = Digest::from_hex(&digest).ok_or_else(|| RegistryError::Corrupt {
+            kind: Kind::Record,
+            id: registry.feed().to_owned(),
+            reason: "the digest of the feed is not of 64 hexadecimal digits".to_owned(),
+        })?;
+        Ok(Self {
+            position: Position {
+                epoch: number(row.try_get(0)?),
+                revision: number(row.try_get(1)?),
+                digest,
+            },
+            floor: number(row.try_get(3)?),
+            transaction,
+        })
+    }
+
+    /// Where the feed stands.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whoever has an older revision than this gets the whole policy, since deletions before it are forgotten.
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// How many records the policy has.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`].
+    pub async fn record_count(&mut self) -> Result<u64, RegistryError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM record WHERE body IS NOT NULL")
+            .fetch_one(&mut *self.transaction)
+            .await?;
+        Ok(number(row.try_get(0)?))
+    }
+
+    /// The records that were last changed after a revision, with their revisions: the first some thousand of them, and none
+    /// once there are no more.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`], [`RegistryError::Corrupt`].
+    pub async fn after(
+        &mut self,
+        revision: u64,
+        log: Log,
+    ) -> Result<Vec<(u64, Entry)>, RegistryError> {
+        let query = match log {
+            Log::WithDeletions => {
+                "SELECT revision, kind, id, body FROM record WHERE revision > $1 ORDER BY revision LIMIT $2"
+            }
+            Log::WithoutDeletions => {
+                "SELECT revision, kind, id, body FROM record \
+                 WHERE revision > $1 AND body IS NOT NULL ORDER BY revision LIMIT $2"
+            }
+        };
+        let rows = sqlx::query(query)
+            .bind(i64::try_from(revision).unwrap_or(i64::MAX))
+            .bind(CHUNK)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        rows.iter().map(entry).collect()
+    }
+}
+
+fn entry(row: &AnyRow) -> Result<(u64, Entry), RegistryError> {
+    let (kind, id): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+    let body: Option<String> = row.try_get(3)?;
+    let entry = Kind::read(&kind, &id, body.as_deref())?;
+    Ok((number(row.try_get(0)?), entry))
+}

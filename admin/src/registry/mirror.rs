@@ -1,0 +1,133 @@
+//! The policy in memory, as it stands in the database: what a change is checked against, as every gateway will check it.
+
+use postern_core::feed::Entry;
+use postern_core::policy::{Digest, OutOfTurn, Phase, Policy, Reading, StageFault};
+use sqlx::{AnyConnection, Row as _};
+
+use super::records::Kind;
+use super::{Position, RegistryError, number};
+
+/// The policy in memory.
+#[derive(Debug, Default)]
+pub(super) struct Mirror {
+    policy: Policy,
+    epoch: i64,
+    revision: i64,
+    /// What is in memory may not be what is in the database; everything is read again before the next change.
+    is_spoilt: bool,
+}
+
+impl Mirror {
+    /// Takes one change of the next policy.
+    pub(super) fn stage(&mut self, entry: &Entry) -> Result<(), RegistryError> {
+        if self.policy.phase() == Phase::Settled {
+            self.policy.begin(Reading::Changes)?;
+        }
+        self.policy
+            .stage(entry.change())
+            .map_err(|fault| match fault {
+                StageFault::Refused(faults) => RegistryError::Refused(faults),
+                StageFault::OutOfTurn(fault) => fault.into(),
+                other => RegistryError::Mirror(other.to_string()),
+            })
+    }
+
+    /// Checks the next policy as a whole. Without changes there is none, and nothing to check.
+    pub(super) fn check(&mut self) -> Result<(), RegistryError> {
+        if self.policy.phase() == Phase::Settled {
+            return Ok(());
+        }
+        self.policy.close()?;
+        while self.policy.phase() != Phase::Checked {
+            self.policy
+                .advance(usize::MAX)
+                .map_err(RegistryError::Refused)?;
+        }
+        Ok(())
+    }
+
+    /// The digest of the next policy.
+    pub(super) fn checked_digest(&self) -> Digest {
+        self.policy.staged_digest()
+    }
+
+    /// Makes the next policy the policy.
+    pub(super) fn switch(&mut self, epoch: i64, revision: i64) -> Result<(), RegistryError> {
+        if self.policy.phase() == Phase::Checked {
+            self.policy.switch()?;
+        }
+        self.settle();
+        self.epoch = epoch;
+        self.revision = revision;
+        Ok(())
+    }
+
+    /// Gives the next policy up.
+    pub(super) fn abort(&mut self) {
+        self.policy.abort();
+        self.settle();
+    }
+
+    /// Has everything read again before the next change.
+    pub(super) fn spoil(&mut self) {
+        self.is_spoilt = true;
+    }
+
+    pub(super) fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position {
+            epoch: number(self.epoch),
+            revision: number(self.revision),
+            digest: self.policy.store().digest(),
+        }
+    }
+
+    /// Reads what another process has changed, or everything after a start or a restored backup.
+    pub(super) async fn catch_up(
+        &mut self,
+        connection: &mut AnyConnection,
+        epoch: i64,
+        revision: i64,
+    ) -> Result<(), RegistryError> {
+        if self.is_spoilt || self.epoch != epoch || self.revision > revision {
+            *self = Self::default();
+        }
+        if self.revision == revision {
+            self.epoch = epoch;
+            return Ok(());
+        }
+        // What comes of a fault half-way is read anew.
+        self.is_spoilt = true;
+        let rows =
+            sqlx::query("SELECT kind, id, body FROM record WHERE revision > $1 AND revision <= $2")
+                .bind(self.revision)
+                .bind(revision)
+                .fetch_all(&mut *connection)
+                .await?;
+        for row in rows {
+            let (kind, id): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            let body: Option<String> = row.try_get(2)?;
+            self.stage(&Kind::read(&kind, &id, body.as_deref())?)?;
+        }
+        self.check()?;
+        self.switch(epoch, revision)?;
+        self.is_spoilt = false;
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        while self.policy.phase() == Phase::Settling {
+            // Settling refuses nothing; should it ever, all is read again.
+            self.is_spoilt |= self.policy.advance(usize::MAX).is_err();
+        }
+    }
+}
+
+impl From<OutOfTurn> for RegistryError {
+    fn from(fault: OutOfTurn) -> Self {
+        Self::Mirror(fault.to_string())
+    }
+}

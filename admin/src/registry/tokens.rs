@@ -1,0 +1,285 @@
+//! API tokens. The token itself is returned once, by what makes it, and kept nowhere.
+
+use postern_core::api_token::{ApiToken, TokenHash};
+use postern_core::feed::{Deleted, Entry, Put};
+use postern_core::policy::document::{Expiry, Token};
+use postern_core::time::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::change::stored;
+use super::name::Name;
+use super::persons::not_found;
+use super::{Change, Invalid, Kind, RegistryError, new_id};
+use crate::entropy::Entropy;
+
+/// The longest life of a token that ends, in days: a hundred years.
+pub const MAX_DAYS: u32 = 36_500;
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// When a token is to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ends {
+    /// So many days from now: from 1 to [`MAX_DAYS`].
+    InDays(u32),
+    /// When it is deactivated or deleted.
+    Never,
+}
+
+/// A token that is to be.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// What people call it; unique.
+    pub name: String,
+    /// The id of the person it acts for.
+    pub person: String,
+    /// When it ends.
+    pub ends: Ends,
+}
+
+/// A token that was made: the only place where it stands.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// What is known of it.
+    pub record: Token,
+    /// Its name.
+    pub name: String,
+    /// The token.
+    pub token: ApiToken,
+}
+
+/// Where a token was made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Here.
+    Generated,
+    /// Elsewhere; it was hashed where it was read.
+    Imported,
+    /// Elsewhere, and only its hash was shown: somebody vouched for the token behind it.
+    Vouched,
+}
+
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Imported => "imported",
+            Self::Vouched => "vouched",
+        }
+    }
+}
+
+impl Change {
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// [`RegistryError::NameTaken`], [`RegistryError::NotFound`] for the person, [`RegistryError::Invalid`],
+    /// [`RegistryError::Random`].
+    pub async fn generate_token(&mut self, new: NewToken) -> Result<Issued, RegistryError> {
+        let token = ApiToken::generate(&mut Entropy)?;
+        let (name, record) = self
+            .insert_token(new, token.hash(), Origin::Generated)
+            .await?;
+        Ok(Issued {
+            record,
+            name,
+            token,
+        })
+    }
+
+    /// Takes over a token that was made elsewhere, by its hash.
+    ///
+    /// # Errors
+    /// As [`generate_token`](Self::generate_token), and [`RegistryError::Refused`] for a hash that another token has, or
+    /// that everybody knows.
+    pub async fn import_token(
+        &mut self,
+        new: NewToken,
+        hash: TokenHash,
+        origin: Origin,
+    ) -> Result<Token, RegistryError> {
+        let (_, record) = self.insert_token(new, hash, origin).await?;
+        Ok(record)
+    }
+
+    /// Refuses a token from now on, and voids the access tokens made from it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
+    pub async fn deactivate_token(&mut self, id: &str) -> Result<(), RegistryError> {
+        self.set_token_active(id, false).await?;
+        self.log("token.deactivate", id, json!({})).await
+    }
+
+    /// Accepts a token again. Access tokens that were made from it before stay void.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
+    pub async fn activate_token(&mut self, id: &str) -> Result<(), RegistryError> {
+        self.set_token_active(id, true).await?;
+        self.log("token.activate", id, json!({})).await
+    }
+
+    /// Voids the access tokens that were made from a token so far.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
+    pub async fn end_token_sessions(&mut self, id: &str) -> Result<(), RegistryError> {
+        let mut token = self.token(id).await?;
+        token.valid_from = Some(self.next_issue());
+        self.write(&Entry::Put(Put::Token(token))).await?;
+        self.log("token.end-sessions", id, json!({})).await
+    }
+
+    /// Deletes a token. Final.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
+    pub async fn delete_token(&mut self, id: &str) -> Result<(), RegistryError> {
+        self.token(id).await?;
+        self.write(&Entry::Delete(Deleted::Token(id.to_owned())))
+            .await?;
+        let now = stored(self.now());
+        sqlx::query("UPDATE token SET name_key = NULL, deleted_at = $1 WHERE id = $2")
+            .bind(now)
+            .bind(id.to_owned())
+            .execute(self.connection()?)
+            .await?;
+        self.log("token.delete", id, json!({})).await
+    }
+
+    /// Makes a token in place of another: with its name and person, and an id of its own. The other one keeps working until
+    /// its own end, or for `overlap_days` if that is sooner, so that callers can change over; 0 days end it now.
+    ///
+    /// # Errors
+    /// As [`generate_token`](Self::generate_token).
+    pub async fn regenerate_token(
+        &mut self,
+        id: &str,
+        ends: Ends,
+        overlap_days: Option<u32>,
+    ) -> Result<Issued, RegistryError> {
+        let mut old = self.token(id).await?;
+        let name = self.token_name(id).await?;
+        sqlx::query("UPDATE token SET name_key = NULL WHERE id = $1")
+            .bind(id.to_owned())
+            .execute(self.connection()?)
+            .await?;
+        let issued = self
+            .generate_token(NewToken {
+                name,
+                person: old.person.clone(),
+                ends,
+            })
+            .await?;
+        sqlx::query("UPDATE token SET replaced_by = $1 WHERE id = $2")
+            .bind(issued.record.id.clone())
+            .bind(id.to_owned())
+            .execute(self.connection()?)
+            .await?;
+        if let Some(days) = overlap_days {
+            let limit = self.end("overlap_days", Ends::InDays(days.max(1)))?;
+            old.expires_at = match (days, old.expires_at, limit) {
+                (0, ..) => Expiry::At(self.now()),
+                (_, Expiry::At(own), Expiry::At(limit)) => Expiry::At(own.min(limit)),
+                (.., limit) => limit,
+            };
+            if days == 0 {
+                old.valid_from = Some(self.next_issue());
+            }
+            self.write(&Entry::Put(Put::Token(old))).await?;
+        }
+        let detail = json!({"replaced_by": issued.record.id, "overlap_days": overlap_days});
+        self.log("token.regenerate", id, detail).await?;
+        Ok(issued)
+    }
+
+    async fn insert_token(
+        &mut self,
+        new: NewToken,
+        hash: TokenHash,
+        origin: Origin,
+    ) -> Result<(String, Token), RegistryError> {
+        let name = Name::parse(&new.name)?;
+        self.free_name(Kind::Token, &name, None).await?;
+        self.person(&new.person).await?;
+        let record = Token {
+            id: new_id()?,
+            person: new.person,
+            hash,
+            expires_at: self.end("expires_in", new.ends)?,
+            active: true,
+            valid_from: None,
+        };
+        self.write_new(&Entry::Put(Put::Token(record.clone())))
+            .await?;
+        let now = stored(self.now());
+        sqlx::query(
+            "INSERT INTO token (id, person, name, name_key, hash, origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(record.id.clone())
+        .bind(record.person.clone())
+        .bind(name.shown.clone())
+        .bind(name.key)
+        .bind(record.hash.as_bytes().to_vec())
+        .bind(origin.as_str())
+        .bind(now)
+        .execute(self.connection()?)
+        .await?;
+        let detail = json!({
+            "name": name.shown,
+            "person": record.person,
+            "expires_at": record.expires_at,
+            "origin": origin,
+        });
+        self.log("token.add", &record.id, detail).await?;
+        Ok((name.shown, record))
+    }
+
+    async fn set_token_active(&mut self, id: &str, active: bool) -> Result<(), RegistryError> {
+        let mut token = self.token(id).await?;
+        if token.active == active {
+            return Ok(());
+        }
+        token.active = active;
+        token.valid_from = Some(self.next_issue());
+        self.write(&Entry::Put(Put::Token(token))).await
+    }
+
+    async fn token(&mut self, id: &str) -> Result<Token, RegistryError> {
+        match self.existing(Kind::Token, id).await? {
+            Entry::Put(Put::Token(token)) => Ok(token),
+            _ => Err(not_found(Kind::Token, id)),
+        }
+    }
+
+    async fn token_name(&mut self, id: &str) -> Result<String, RegistryError> {
+        let row = sqlx::query("SELECT name FROM token WHERE id = $1 AND name_key IS NOT NULL")
+            .bind(id.to_owned())
+            .fetch_optional(self.connection()?)
+            .await?;
+        let row = row.ok_or_else(|| {
+            Invalid::new(
+                "id",
+                "this token was replaced already; regenerate the one in its place",
+            )
+        })?;
+        Ok(sqlx::Row::try_get(&row, 0)?)
+    }
+
+    fn end(&self, path: &str, ends: Ends) -> Result<Expiry, Invalid> {
+        match ends {
+            Ends::Never => Ok(Expiry::Never),
+            Ends::InDays(days @ 1..=MAX_DAYS) => {
+                let end = self.now().as_secs().saturating_add(u64::from(days) * DAY);
+                Ok(Expiry::At(Timestamp::from_secs(end)))
+            }
+            Ends::InDays(_) => Err(Invalid::new(
+                path,
+                "from 1 to 36500 days, or the word \"never\"",
+            )),
+        }
+    }
+}
