@@ -23,6 +23,8 @@ use subject::Subject;
 
 /// Requests of which the costs of callbacks are the mean.
 const COUNTED_REQUESTS: u32 = 100;
+/// What happens once in a life is done so often, and the shortest time is taken: the others were disturbed.
+const STARTS: u32 = 20;
 
 /// The built-in guest that does nothing; part of every run, to compare with.
 pub const EMPTY_GUEST: &str = include_str!("guests/empty.wat");
@@ -41,6 +43,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// The `vm_id` that the guest sees.
     pub vm_id: String,
+    /// What the guest's wall clock says, in seconds since 1970; `None`: 2026-01-01. It stands still.
+    pub wall_clock: Option<u64>,
     /// The request that is sent over and over.
     pub request: Request,
     /// Requests of each subject before anything is measured.
@@ -62,6 +66,7 @@ impl Default for Options {
             configuration: Vec::new(),
             environment: Vec::new(),
             vm_id: String::new(),
+            wall_clock: None,
             request: Request::get("/bench?page=1")
                 .authority("api.example.com")
                 .header("user-agent", "bench/1")
@@ -161,7 +166,7 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoadTimes {
     compiled: Duration,
-    /// From the cache, when it was there.
+    /// From the cache, when it was there: the shortest of several times.
     cached: Option<Duration>,
 }
 
@@ -184,9 +189,16 @@ fn load_file(path: &Path, options: &Options) -> Result<(Module, LoadTimes), Benc
         let cached = None;
         return Ok((module, LoadTimes { compiled, cached }));
     };
-    Module::from_file_cached(path, directory).map_err(error)?;
-    let start = Instant::now();
-    let module = Module::from_file_cached(path, directory).map_err(error)?;
-    let cached = Some(start.elapsed());
+    let mut shortest = Duration::MAX;
+    let mut module = module;
+    // The first time fills the cache.
+    for round in 0..=STARTS {
+        let start = Instant::now();
+        module = Module::from_file_cached(path, directory).map_err(error)?;
+        if round > 0 {
+            shortest = shortest.min(start.elapsed());
+        }
+    }
+    let cached = Some(shortest);
     Ok((module, LoadTimes { compiled, cached }))
 }

@@ -23,6 +23,9 @@ pub(crate) struct BenchArgs {
     /// The vm_id.
     #[arg(long, value_name = "ID", default_value = "")]
     vm_id: String,
+    /// What the guest's wall clock says, in seconds since 1970; 2026-01-01 without this.
+    #[arg(long, value_name = "SECONDS")]
+    wall_clock: Option<u64>,
     /// The request's method.
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     method: String,
@@ -118,6 +121,7 @@ fn options(args: BenchArgs) -> Result<Options, String> {
     (options.modules, options.vm_id) = (args.modules, args.vm_id);
     (options.warm_up, options.requests, options.rounds) =
         (args.warm_up, args.requests, args.rounds);
+    options.wall_clock = args.wall_clock;
     options.diagnostics = !args.no_diagnostics;
     Ok(options)
 }

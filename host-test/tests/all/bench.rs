@@ -121,3 +121,18 @@ fn the_command_prints_json_that_other_programs_can_read() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("no-such-file.wasm"));
 }
+
+#[test]
+fn the_wall_clock_is_the_one_that_was_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // Dies unless the clock says 2026-12-01.
+    let guest = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 16)))
+        (if (i64.ne (i64.load (i32.const 16)) (i64.const 1796083200000000000)) (then (unreachable)))
+        (i32.const 0))"#;
+    let mut options = quick();
+    options.modules = vec![file(&directory, "clock.wat", guest)];
+    assert!(matches!(bench::run(&options), Err(BenchError::Died { .. })));
+    options.wall_clock = Some(1_796_083_200);
+    bench::run(&options).expect("the clock is right");
+}
