@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutReply};
@@ -14,9 +13,9 @@ use crate::grpc::{GrpcEvent, GrpcPeer, GrpcReply};
 use crate::host::{Host, Randomness};
 use crate::journal::{Journal, LogSink, TraceSink};
 use crate::module::Module;
+use crate::plugin::Plugin;
 use crate::request::Reply;
 use crate::shared::SharedState;
-use crate::state::Identity;
 use crate::status::LogLevel;
 use crate::stream::StreamSettings;
 use crate::vm::Limits;
@@ -27,6 +26,9 @@ const DEFAULT_FUEL: u64 = 2_000_000_000;
 const DEFAULT_MEMORY: usize = 1024 * 1024 * 1024;
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: usize = 1024 * 1024;
+
+/// Envoy's default for `--drain-time-s`.
+const DRAIN_TIME: Duration = Duration::from_secs(600);
 
 /// Who answers as a cluster.
 pub(crate) enum Cluster {
@@ -77,11 +79,12 @@ impl FromStr for FailurePolicy {
 /// Puts a [`Host`] together. Everything has a default that is Envoy's, or that makes runs repeatable.
 #[must_use = "a builder does nothing until it builds"]
 pub struct HostBuilder {
-    module: Module,
-    identity: Identity,
+    template: Plugin,
+    log_level: LogLevel,
+    trace: bool,
     workers: usize,
-    policy: FailurePolicy,
-    reload_backoff: Duration,
+    main_thread_vm: bool,
+    drain_time: Duration,
     clock: Clock,
     randomness: Randomness,
     stream: StreamSettings,
@@ -100,14 +103,12 @@ pub struct HostBuilder {
 impl HostBuilder {
     pub(crate) fn new(module: &Module) -> Self {
         Self {
-            module: module.clone(),
-            identity: Identity {
-                plugin_name: "plugin".to_owned(),
-                ..Identity::default()
-            },
+            template: Plugin::of(module),
+            log_level: LogLevel::default(),
+            trace: false,
             workers: 1,
-            policy: FailurePolicy::default(),
-            reload_backoff: Duration::ZERO,
+            main_thread_vm: true,
+            drain_time: DRAIN_TIME,
             clock: Clock::default(),
             randomness: Randomness::Seeded(0),
             stream: StreamSettings {
@@ -116,8 +117,6 @@ impl HostBuilder {
                     upgrade_types: vec!["websocket".to_owned()],
                     envoy_headers: true,
                 },
-                allow_on_headers_stop_iteration: false,
-                fail_open: false,
                 buffer_limit: DEFAULT_BUFFER_LIMIT,
             },
             limits: Limits {
@@ -136,53 +135,67 @@ impl HostBuilder {
         }
     }
 
-    /// The `vm_id`, under which VMs share data and queues; empty without this.
+    /// The `vm_id`, under which VMs share data and queues; empty without this. This and what follows about plugins is for
+    /// those that [`Host::add_plugin`] adds; for others see [`Plugin`].
     pub fn vm_id(mut self, vm_id: impl Into<String>) -> Self {
-        self.identity.vm_id = vm_id.into();
+        self.template = self.template.vm_id(vm_id);
         self
     }
 
     /// The VM configuration.
     pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.identity.vm_configuration = configuration.as_ref().to_vec();
+        self.template = self.template.vm_configuration(configuration);
         self
     }
 
     /// An environment variable that the guest may see; it sees no others (Envoy's `host_env_keys` and `key_values`).
     pub fn environment(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.identity.environment.push((key.into(), value.into()));
+        self.template = self.template.environment(key, value);
         self
     }
 
     /// The plugin's name, as the property `plugin_name` has it; `plugin` without this.
     pub fn plugin_name(mut self, name: impl Into<String>) -> Self {
-        self.identity.plugin_name = name.into();
+        self.template = self.template.name(name);
         self
     }
 
     /// The plugin's `root_id`; empty without this.
     pub fn root_id(mut self, root_id: impl Into<String>) -> Self {
-        self.identity.root_id = root_id.into();
+        self.template = self.template.root_id(root_id);
         self
     }
 
-    /// How many workers there are, each with a VM of its own; 1 without this. Streams go to them in turn.
+    /// How many workers there are, each with VMs of its own; 1 without this. Streams go to them in turn.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
-    /// What becomes of requests when the VM of their worker has died.
-    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
-        self.policy = policy;
-        self.stream.fail_open = policy == FailurePolicy::FailOpen;
+    /// Whether there are VMs on the main thread too, as in Envoy: they serve no streams, but are configured, have their ticks
+    /// and get the replies to their calls. They are without this.
+    pub fn main_thread_vm(mut self, there: bool) -> Self {
+        self.main_thread_vm = there;
         self
     }
 
-    /// How long after a start of a VM `FailReload` does not start another one. Envoy waits for 1 to 2 seconds, chosen at
-    /// random; the default here is not to wait.
+    /// How long the root context of a replaced configuration lives on, on the host's clock: the time in which Envoy drains
+    /// the listener (`--drain-time-s`). 600 seconds without this, as in Envoy. See [`Host::drain`].
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = time;
+        self
+    }
+
+    /// What becomes of requests when the VM of their worker has died.
+    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
+        self.template = self.template.failure_policy(policy);
+        self
+    }
+
+    /// How long after a start of a VM [`FailurePolicy::FailReload`] does not start another one; see
+    /// [`Plugin::reload_backoff`]. One second without this, as in Envoy.
     pub fn reload_backoff(mut self, backoff: Duration) -> Self {
-        self.reload_backoff = backoff;
+        self.template = self.template.reload_backoff(backoff);
         self
     }
 
@@ -223,7 +236,7 @@ impl HostBuilder {
 
     /// Envoy's plugin option of this name (since 1.35). Without it, pausing at headers pauses the body's callbacks too.
     pub fn allow_on_headers_stop_iteration(mut self, allowed: bool) -> Self {
-        self.stream.allow_on_headers_stop_iteration = allowed;
+        self.template = self.template.allow_on_headers_stop_iteration(allowed);
         self
     }
 
@@ -262,17 +275,18 @@ impl HostBuilder {
 
     /// Lines below this level are dropped; [`LogLevel::Info`] without this.
     pub fn log_level(mut self, level: LogLevel) -> Self {
-        self.identity.log_level = level;
+        self.log_level = level;
         self
     }
 
     /// Whether every crossing of the boundary is written down, in the format of Envoy's `wasm:trace` log.
     pub fn trace(mut self, traced: bool) -> Self {
-        self.identity.trace = traced;
+        self.trace = traced;
         self
     }
 
-    /// Whether a configuration is first tried in a VM that is thrown away after, as Envoy does. It is without this.
+    /// Whether code is first loaded, and each configuration first tried, in VMs that are thrown away after, as Envoy does. They
+    /// are without this. The trace has what these VMs do; what they log is kept only of a refusal.
     pub fn canary(mut self, canary: bool) -> Self {
         self.canary = canary;
         self
@@ -305,19 +319,15 @@ impl HostBuilder {
         name: impl Into<String>,
         peer: impl FnMut(&Callout) -> CalloutReply + Send + 'static,
     ) -> Self {
-        let name = name.into();
-        self.identity.clusters.insert(name.clone());
         self.clusters
-            .insert(name, Cluster::Scripted(Box::new(peer)));
+            .insert(name.into(), Cluster::Scripted(Box::new(peer)));
         self
     }
 
     /// A cluster that guests can call with `proxy_http_call`; the caller answers, with [`Host::take_calls`] and
     /// [`Host::call_replies`].
     pub fn manual_cluster(mut self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.identity.clusters.insert(name.clone());
-        self.clusters.insert(name, Cluster::Manual);
+        self.clusters.insert(name.into(), Cluster::Manual);
         self
     }
 
@@ -344,7 +354,6 @@ impl HostBuilder {
         peer: impl FnMut(&GrpcEvent<'_>) -> GrpcReply + Send + 'static,
     ) -> Self {
         let cluster = cluster.into();
-        self.identity.clusters.insert(cluster.clone());
         self.grpc_peers.insert(cluster, Box::new(peer));
         self
     }
@@ -384,11 +393,12 @@ impl HostBuilder {
             ..Journal::default()
         };
         Host::assemble(Parts {
-            module: self.module,
-            identity: Arc::new(self.identity),
+            template: self.template,
+            log_level: self.log_level,
+            trace: self.trace,
             workers: self.workers,
-            policy: self.policy,
-            reload_backoff: nanoseconds(self.reload_backoff),
+            main_thread_vm: self.main_thread_vm,
+            drain_time: nanoseconds(self.drain_time),
             clock: self.clock,
             randomness: self.randomness,
             stream: self.stream,
@@ -408,18 +418,18 @@ impl std::fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostBuilder")
             .field("workers", &self.workers)
-            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }
 
 /// Everything that a host is made of.
 pub(crate) struct Parts {
-    pub(crate) module: Module,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) template: Plugin,
+    pub(crate) log_level: LogLevel,
+    pub(crate) trace: bool,
     pub(crate) workers: usize,
-    pub(crate) policy: FailurePolicy,
-    pub(crate) reload_backoff: u64,
+    pub(crate) main_thread_vm: bool,
+    pub(crate) drain_time: u64,
     pub(crate) clock: Clock,
     pub(crate) randomness: Randomness,
     pub(crate) stream: StreamSettings,

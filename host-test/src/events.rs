@@ -23,6 +23,8 @@ const MAX_ROUNDS: usize = 100;
 enum Event {
     Reply(usize),
     Tick(u32),
+    /// The drain time of a configuration is over.
+    Drained,
 }
 
 impl Host {
@@ -108,6 +110,7 @@ impl Host {
 
     /// One round of what guests left to be done; false if it was nothing.
     fn settle_guests(&mut self) -> bool {
+        self.settle_roots();
         self.send_callouts();
         self.run_grpc();
         let elsewhere = std::mem::take(&mut self.elsewhere);
@@ -119,13 +122,17 @@ impl Host {
         announced || moved
     }
 
-    /// Calls an export for a root context.
-    pub(crate) fn root_callback(&mut self, worker: usize, root: u32, export: Export, args: &[u32]) {
-        let Some(vm) = &mut self.workers[worker].vm else {
-            return;
-        };
+    /// Calls an export for a root context, and answers what it returned.
+    pub(crate) fn root_callback(
+        &mut self,
+        worker: usize,
+        root: u32,
+        export: Export,
+        args: &[u32],
+    ) -> Option<u32> {
+        let vm = self.workers[worker].vm.as_mut()?;
         if vm.failure().is_some() {
-            return;
+            return None;
         }
         let outcome = vm.call(export, root, args);
         vm.move_callbacks(&mut self.callbacks);
@@ -139,6 +146,7 @@ impl Host {
         if outcome.is_err() {
             self.traps += 1;
         }
+        outcome.ok().flatten()
     }
 
     fn next_event(&self) -> Option<(u64, usize, Event)> {
@@ -160,9 +168,15 @@ impl Host {
                 ticking.map(move |(id, root)| (root.next_tick, worker, Event::Tick(*id)))
             })
         });
+        let drained = self
+            .draining
+            .iter()
+            .filter(|draining| !draining.overdue)
+            .map(|draining| (draining.due, usize::MAX, Event::Drained));
         // The first of equals: replies before ticks, lower workers and older contexts before others.
         replies
             .chain(ticks)
+            .chain(drained)
             .filter(|(due, ..)| *due < NEVER)
             .min_by_key(|(due, worker, _)| (*due, *worker))
     }
@@ -182,6 +196,7 @@ impl Host {
                 }
                 self.root_callback(worker, root, Export::Tick, &[root]);
             }
+            Event::Drained => self.end_drained(),
         }
         self.settle();
     }
@@ -266,37 +281,27 @@ impl Host {
         }
     }
 
-    /// Tells one consumer of each queue about each new item.
+    /// Tells the consumer of each queue about each new item.
     fn announce_queues(&mut self) -> bool {
-        let mut announced = false;
-        for worker in 0..self.workers.len() {
-            let Some(vm) = &mut self.workers[worker].vm else {
-                continue;
-            };
-            for queue in std::mem::take(&mut vm.state_mut().enqueued) {
-                announced = true;
-                if let Some((consumer, root)) = self.consumer(queue) {
-                    self.root_callback(consumer, root, Export::QueueReady, &[root, queue]);
-                }
+        let announcements = self.shared.announcements(self.id);
+        for (queue, consumer) in &announcements {
+            let vm = self.workers.get(consumer.vm);
+            let vm = vm.and_then(|worker| worker.vm.as_ref());
+            if vm.is_some_and(|vm| vm.state().roots.contains_key(&consumer.root)) {
+                let args = [consumer.root, *queue];
+                self.root_callback(consumer.vm, consumer.root, Export::QueueReady, &args);
             }
         }
-        announced
+        !announcements.is_empty()
     }
 
-    fn consumer(&self, queue: u32) -> Option<(usize, u32)> {
-        self.workers.iter().enumerate().find_map(|(index, worker)| {
-            let root = worker.vm.as_ref()?.state().queues.get(&queue)?;
-            Some((index, *root))
-        })
-    }
-
-    fn apply_to_stream(&mut self, worker: usize, context: u32, asked: Deferred) {
-        let stream = self
-            .streams
-            .values()
-            .find(|stream| stream.is_context(worker, context));
-        if let Some(id) = stream.map(|stream| stream.id) {
-            self.with_stream(id, |stream, around| stream.apply(asked, around));
+    fn apply_to_stream(&mut self, vm: usize, context: u32, asked: Deferred) {
+        let found = self.streams.iter().find_map(|(id, stream)| {
+            let filter = stream.filter_at(vm, context)?;
+            Some((*id, filter))
+        });
+        if let Some((id, filter)) = found {
+            self.with_stream(id, |stream, around| stream.apply(filter, asked, around));
         }
     }
 }

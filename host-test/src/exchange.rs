@@ -194,6 +194,8 @@ pub struct Callback {
     pub name: &'static str,
     /// The context that it was called for.
     pub context: u32,
+    /// Which plugin of the chain that context belongs to, counted from 0; 0 for root contexts too.
+    pub filter: usize,
     /// The fuel burned, roughly one unit for each wasm instruction.
     pub fuel: u64,
     /// The host functions called and how often.

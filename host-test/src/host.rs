@@ -1,12 +1,10 @@
 //! The host: VMs, plugins and streams, and the calls that move them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
 use crate::callout::PendingCall;
 use crate::clock::Clock;
-use crate::diagnostics::Surface;
 use crate::entropy::Entropy;
 use crate::exchange::{Callback, Exchange, LogLine, Response, StreamId, UpstreamRequest};
 use crate::fault::{Fault, Faults, UnknownHostFunction};
@@ -16,11 +14,15 @@ use crate::grpc::GrpcPeer;
 use crate::headers::HeaderMap;
 use crate::journal::Journal;
 use crate::module::Module;
-use crate::plugins::{PluginId, Worker};
+use crate::plugin::Plugin;
+use crate::plugins::{Base, Draining, Loaded, PluginId, Worker};
 use crate::request::{Reply, Request};
 use crate::shared::{Metric, SharedState};
-use crate::state::{Deferred, Identity, StreamContext};
-use crate::stream::{Departed, Direction, Phase, Stream, StreamSettings, Surroundings};
+use crate::state::{Deferred, FilterObjects};
+use crate::status::LogLevel;
+use crate::stream::{
+    Departed, Direction, Filter, Phase, Stream, StreamInfo, StreamSettings, Surroundings,
+};
 use crate::vm::Limits;
 
 /// A guest that makes a new call on every reply, and never lets the stream go on, is given up after so many.
@@ -34,18 +36,29 @@ const REQUEST_ID_SEED: u64 = 0x706f_7374_6572_6e21;
 /// Nothing about it is global, and nothing in it happens by itself: time passes in [`advance`](Self::advance), and requests
 /// run when they are made.
 pub struct Host {
-    pub(crate) module: Module,
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) policy: FailurePolicy,
-    pub(crate) reload_backoff: u64,
+    /// The plugin that `add_plugin` adds.
+    pub(crate) template: Plugin,
+    pub(crate) log_level: LogLevel,
+    pub(crate) traced: bool,
+    pub(crate) drain_time: u64,
+    /// The host among those that share data.
+    pub(crate) id: u64,
     pub(crate) clock: Clock,
     pub(crate) randomness: Randomness,
     pub(crate) limits: Limits,
     pub(crate) canary: bool,
     pub(crate) shared: SharedState,
     pub(crate) faults: Faults,
+    /// How many workers there are.
+    pub(crate) worker_count: usize,
+    /// How many threads have VMs: the workers, and behind them the main thread.
+    pub(crate) threads: usize,
+    pub(crate) bases: Vec<Base>,
+    /// The VMs: for each base one on each thread.
     pub(crate) workers: Vec<Worker>,
-    pub(crate) plugins: Vec<Arc<[u8]>>,
+    pub(crate) plugins: BTreeMap<PluginId, Loaded>,
+    pub(crate) next_plugin: usize,
+    pub(crate) draining: Vec<Draining>,
     pub(crate) streams: BTreeMap<StreamId, Box<Stream>>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
@@ -57,8 +70,8 @@ pub struct Host {
     /// VMs that drew random numbers, those included that only tried a configuration.
     pub(crate) vm_starts_drawn: u64,
     pub(crate) traps: u64,
-    /// What findings about the guest depend on; `None`: nobody wants to know.
-    pub(crate) surface: Option<Surface>,
+    /// Whether anybody wants to know what guests get away with.
+    pub(crate) diagnosed: bool,
     pub(crate) calls: Vec<PendingCall>,
     pub(crate) next_call: u64,
     /// Streams that were moved since they were last asked for; kept only where the caller is the upstream.
@@ -67,7 +80,7 @@ pub struct Host {
     upstream: Upstream,
     next_stream: u64,
     next_worker: usize,
-    request_ids: Entropy,
+    pub(crate) request_ids: Entropy,
 }
 
 /// Where random numbers come from.
@@ -116,20 +129,25 @@ impl Host {
             Randomness::Seeded(seed) => Entropy::seeded(seed ^ REQUEST_ID_SEED),
             Randomness::Real => Entropy::Real,
         };
-        let headers_can_stop = parts.stream.allow_on_headers_stop_iteration;
         let mut host = Self {
-            module: parts.module,
-            identity: parts.identity,
-            policy: parts.policy,
-            reload_backoff: parts.reload_backoff,
+            template: parts.template,
+            log_level: parts.log_level,
+            traced: parts.trace,
+            drain_time: parts.drain_time,
+            id: parts.shared.new_host(),
             clock: parts.clock,
             randomness: parts.randomness,
             limits: parts.limits,
             canary: parts.canary,
             shared: parts.shared,
             faults: Faults::default(),
-            workers: (0..parts.workers).map(|_| Worker::default()).collect(),
-            plugins: Vec::new(),
+            worker_count: parts.workers,
+            threads: parts.workers + usize::from(parts.main_thread_vm),
+            bases: Vec::new(),
+            workers: Vec::new(),
+            plugins: BTreeMap::new(),
+            next_plugin: 0,
+            draining: Vec::new(),
             streams: BTreeMap::new(),
             clusters: parts.clusters,
             grpc_peers: parts.grpc_peers,
@@ -139,7 +157,7 @@ impl Host {
             vm_starts: 0,
             vm_starts_drawn: 0,
             traps: 0,
-            surface: None,
+            diagnosed: parts.diagnostics,
             calls: Vec::new(),
             next_call: 0,
             moved: BTreeSet::new(),
@@ -150,7 +168,7 @@ impl Host {
             request_ids,
         };
         if parts.diagnostics {
-            host.inspect_module(headers_can_stop);
+            host.inspect_module();
         }
         host
     }
@@ -158,7 +176,13 @@ impl Host {
     /// Sends a request through the plugin and waits for its end. Virtual time moves on only if the filter waits for the reply of
     /// a cluster. With [`HostBuilder::manual_upstream`], a stream that got to the upstream ends there.
     pub fn request(&mut self, plugin: PluginId, request: Request) -> Exchange {
-        let stream = self.open(plugin, request);
+        self.request_through(&[plugin], request)
+    }
+
+    /// Sends a request through a filter chain of several plugins, in this order; the response comes back the other way. See
+    /// [`request`](Self::request).
+    pub fn request_through(&mut self, chain: &[PluginId], request: Request) -> Exchange {
+        let stream = self.open_through(chain, request);
         for _ in 0..MAX_REPLIES_PER_REQUEST {
             if self.state(stream) != StreamState::Paused || !self.advance_to_next_reply() {
                 break;
@@ -170,31 +194,49 @@ impl Host {
 
     /// Opens a stream and lets it run as far as it can: to its end, to a pause, or to an upstream that the caller plays.
     pub fn open(&mut self, plugin: PluginId, request: Request) -> StreamId {
+        self.open_through(&[plugin], request)
+    }
+
+    /// Opens a stream through a filter chain of several plugins. See [`open`](Self::open).
+    pub fn open_through(&mut self, chain: &[PluginId], request: Request) -> StreamId {
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
-        let worker = request.worker.unwrap_or(self.next_worker) % self.workers.len();
+        let worker = request.worker.unwrap_or(self.next_worker) % self.worker_count;
         self.next_worker = self.next_worker.wrapping_add(1);
-        let protocol = if request.http2 { "HTTP/2" } else { "HTTP/1.1" };
-        let context = StreamContext::new(id, request.source, protocol, self.clock.wall());
-        self.streams
-            .insert(id, Box::new(Stream::new(Box::new(context), worker)));
+        let info = StreamInfo {
+            id,
+            source: request.source,
+            protocol: if request.http2 { "HTTP/2" } else { "HTTP/1.1" },
+            started: self.clock.wall(),
+            filter_state: FilterObjects::default(),
+        };
+        let filters = self.filters(chain, worker);
+        let stream = Box::new(Stream::new(info, filters, worker));
+        self.streams.insert(id, stream);
 
-        let root = self.root_for_stream(plugin, worker).ok();
         let request_id = self.request_id();
         let admitted = front::admit(request, &self.settings.front, &request_id);
-        let fail_open = self.policy == FailurePolicy::FailOpen;
-        self.with_stream(id, |stream, around| {
-            if let Some(root) = root {
-                stream.attach(root, around);
-            }
-            match admitted {
-                Err((refusal, headers)) => stream.refuse(refusal, headers, around),
-                Ok(_) if root.is_none() && !fail_open => stream.fail_closed(around),
-                Ok(admitted) => stream.begin(admitted, around),
-            }
+        self.with_stream(id, |stream, around| match admitted {
+            Err((refusal, headers)) => stream.refuse(refusal, headers, around),
+            Ok(admitted) => stream.begin(admitted, around),
         });
         self.settle();
         id
+    }
+
+    /// What each plugin of a chain has for a new stream. One that fails open and has no VM is left out.
+    fn filters(&mut self, chain: &[PluginId], worker: usize) -> Vec<Filter> {
+        let mut filters = Vec::with_capacity(chain.len());
+        for plugin in chain {
+            let home = self.root_for_stream(*plugin, worker);
+            let Some(settings) = self.plugins.get(plugin).map(|plugin| plugin.settings) else {
+                continue;
+            };
+            if home.is_some() || settings.policy != FailurePolicy::FailOpen {
+                filters.push(Filter::new(settings, home));
+            }
+        }
+        filters
     }
 
     /// How far a stream has come. A stream that this host does not know, or no more, has ended.
@@ -329,8 +371,7 @@ impl Host {
             .remove(&stream)
             .expect("the stream is of this host and was not taken before");
         self.moved.remove(&stream.id);
-        let vm = self.workers[stream.worker].vm.as_mut();
-        stream.into_exchange(vm)
+        stream.into_exchange(&mut self.workers)
     }
 
     /// Lets a host function fail from now on.
@@ -473,26 +514,16 @@ impl Host {
         stream: &mut Stream,
         action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
     ) {
-        let wall_clock = self.clock.wall();
-        let worker = &mut self.workers[stream.worker];
-        let was_alive = worker.vm.as_ref().is_some_and(|vm| vm.failure().is_none());
-        let mut elsewhere = Vec::new();
         let mut around = Surroundings {
-            vm: worker.vm.as_mut(),
+            vms: &mut self.workers,
             journal: &mut self.journal,
             settings: &self.settings,
-            wall_clock,
-            elsewhere: &mut elsewhere,
+            wall_clock: self.clock.wall(),
+            elsewhere: &mut self.elsewhere,
+            traps: 0,
         };
         action(stream, &mut around);
-        self.elsewhere.extend(
-            elsewhere
-                .into_iter()
-                .map(|(context, asked)| (stream.worker, context, asked)),
-        );
-        if was_alive && worker.vm.as_ref().is_some_and(|vm| vm.failure().is_some()) {
-            self.traps += 1;
-        }
+        self.traps += around.traps;
     }
 
     /// A version 4 UUID (RFC 9562, section 5.4), as Envoy makes for `x-request-id`.
@@ -518,7 +549,7 @@ impl Host {
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host")
-            .field("workers", &self.workers.len())
+            .field("workers", &self.worker_count)
             .field("plugins", &self.plugins.len())
             .field("streams", &self.streams.len())
             .finish_non_exhaustive()

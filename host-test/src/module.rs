@@ -25,6 +25,7 @@ pub struct Module {
 struct Inner {
     engine: Engine,
     pre: InstancePre<VmState>,
+    code: Box<[u8]>,
 }
 
 /// Why a module cannot be hosted.
@@ -92,7 +93,11 @@ impl Module {
             .instantiate_pre(&module)
             .map_err(|error| LoadError::WrongImport(format!("{error:#}")))?;
         Ok(Self {
-            inner: Arc::new(Inner { engine, pre }),
+            inner: Arc::new(Inner {
+                engine,
+                pre,
+                code: wasm.into(),
+            }),
         })
     }
 
@@ -107,6 +112,11 @@ impl Module {
         directory: impl AsRef<Path>,
     ) -> Result<Self, LoadError> {
         Self::compile_cached(read(path.as_ref())?, directory)
+    }
+
+    /// Whether it is the same code.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) || self.inner.code == other.inner.code
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -15,6 +15,9 @@ struct State {
     data: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
     last_cas: u32,
     queues: Vec<Queue>,
+    /// How many hosts' VMs there are of each `vm_id`.
+    users: BTreeMap<String, usize>,
+    hosts: u64,
     metrics: BTreeMap<String, Metric>,
 }
 
@@ -23,6 +26,19 @@ struct Queue {
     vm_id: String,
     name: Vec<u8>,
     items: VecDeque<Vec<u8>>,
+    consumer: Option<Consumer>,
+    /// Items that the consumer has not been told about.
+    unannounced: usize,
+    /// The VMs that knew it have ended.
+    removed: bool,
+}
+
+/// Who is told of the items of a queue: the root context that registered last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Consumer {
+    pub(crate) host: u64,
+    pub(crate) vm: usize,
+    pub(crate) root: u32,
 }
 
 /// The kind of a metric, as `proxy_define_metric` numbers them.
@@ -110,17 +126,68 @@ impl SharedState {
         Status::Ok
     }
 
-    pub(crate) fn register_queue(&self, vm_id: &str, name: &[u8]) -> u32 {
-        if let Some(id) = self.resolve_queue(vm_id, name) {
+    /// VMs of this `vm_id` were loaded.
+    pub(crate) fn acquire(&self, vm_id: &str) {
+        *self.lock().users.entry(vm_id.to_owned()).or_default() += 1;
+    }
+
+    /// VMs of this `vm_id` have ended. Data and queues go with the last ones; metrics stay.
+    pub(crate) fn release(&self, vm_id: &str) {
+        let mut state = self.lock();
+        let users = state.users.entry(vm_id.to_owned()).or_default();
+        *users = users.saturating_sub(1);
+        if *users == 0 {
+            state.users.remove(vm_id);
+            state.data.retain(|(id, _), _| id != vm_id);
+            // The numbers of queues are never given out again, so their places stay.
+            for queue in state.queues.iter_mut().filter(|queue| queue.vm_id == vm_id) {
+                queue.removed = true;
+                queue.items.clear();
+                queue.unannounced = 0;
+            }
+        }
+    }
+
+    /// A number for one more host that shares this state.
+    pub(crate) fn new_host(&self) -> u64 {
+        let mut state = self.lock();
+        state.hosts += 1;
+        state.hosts
+    }
+
+    /// Makes the queue if there is none, and this the root context that is told of its items from now on
+    /// (proxy-wasm-cpp-host `SharedQueue::registerQueue`).
+    pub(crate) fn register_queue(&self, vm_id: &str, name: &[u8], consumer: Consumer) -> u32 {
+        let known = self.resolve_queue(vm_id, name);
+        let mut state = self.lock();
+        if let Some(id) = known {
+            if let Some(queue) = state.queue(id) {
+                queue.consumer = Some(consumer);
+            }
             return id;
         }
-        let mut state = self.lock();
         state.queues.push(Queue {
             vm_id: vm_id.to_owned(),
             name: name.to_vec(),
             items: VecDeque::new(),
+            consumer: Some(consumer),
+            unannounced: 0,
+            removed: false,
         });
         u32::try_from(state.queues.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes what consumers of this host are to be told: once for each item.
+    pub(crate) fn announcements(&self, host: u64) -> Vec<(u32, Consumer)> {
+        let mut state = self.lock();
+        let mut announcements = Vec::new();
+        for (id, queue) in (1..).zip(&mut state.queues) {
+            if let Some(consumer) = queue.consumer.filter(|consumer| consumer.host == host) {
+                let items = std::mem::take(&mut queue.unannounced);
+                announcements.extend(std::iter::repeat_n((id, consumer), items));
+            }
+        }
+        announcements
     }
 
     pub(crate) fn resolve_queue(&self, vm_id: &str, name: &[u8]) -> Option<u32> {
@@ -128,7 +195,7 @@ impl SharedState {
         let index = state
             .queues
             .iter()
-            .position(|queue| queue.vm_id == vm_id && queue.name == name)?;
+            .position(|queue| !queue.removed && queue.vm_id == vm_id && queue.name == name)?;
         u32::try_from(index + 1).ok()
     }
 
@@ -136,6 +203,7 @@ impl SharedState {
         match self.lock().queue(id) {
             Some(queue) => {
                 queue.items.push_back(item.to_vec());
+                queue.unannounced += 1;
                 Status::Ok
             }
             None => Status::NotFound,
@@ -194,12 +262,19 @@ impl State {
     fn queue(&mut self, id: u32) -> Option<&mut Queue> {
         self.queues
             .get_mut(usize::try_from(id).ok()?.checked_sub(1)?)
+            .filter(|queue| !queue.removed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CONSUMER: Consumer = Consumer {
+        host: 1,
+        vm: 0,
+        root: 1,
+    };
 
     #[test]
     fn a_stale_number_does_not_overwrite() {
@@ -230,8 +305,8 @@ mod tests {
     #[test]
     fn a_queue_gives_its_items_in_order_and_then_says_empty() {
         let shared = SharedState::new();
-        let id = shared.register_queue("v", b"q");
-        assert_eq!(shared.register_queue("v", b"q"), id);
+        let id = shared.register_queue("v", b"q", CONSUMER);
+        assert_eq!(shared.register_queue("v", b"q", CONSUMER), id);
         assert_eq!(shared.enqueue(id, b"1"), Status::Ok);
         assert_eq!(shared.enqueue(id, b"2"), Status::Ok);
         assert_eq!(shared.dequeue(id), Ok(b"1".to_vec()));

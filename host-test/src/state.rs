@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::{Memory, StoreLimits, TypedFunc};
 
@@ -15,15 +15,15 @@ use crate::fault::Faults;
 use crate::functions::{Export, Function};
 use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
+use crate::plugin::RootKey;
 use crate::shared::{MetricKind, SharedState};
 use crate::status::LogLevel;
+use crate::stream::StreamInfo;
 
-/// What all VMs of a host have in common.
+/// What a VM is told about itself, the same for all VMs that run the same plugins.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     pub(crate) vm_id: String,
-    pub(crate) plugin_name: String,
-    pub(crate) root_id: String,
     pub(crate) vm_configuration: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_level: LogLevel,
@@ -31,10 +31,20 @@ pub(crate) struct Identity {
     pub(crate) trace: bool,
 }
 
+/// Where a host keeps a VM.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The host among those that share data.
+    pub(crate) host: u64,
+    /// The VM among those of the host.
+    pub(crate) vm: usize,
+    /// The worker; the number behind the last one's is the main thread.
+    pub(crate) thread: usize,
+}
+
 /// The data of one wasmtime store.
 pub(crate) struct VmState {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) worker: usize,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) shared: SharedState,
@@ -67,8 +77,12 @@ pub(crate) struct VmState {
     pub(crate) stale_buffer: Vec<u8>,
     /// A local response was asked for, by whichever context: Envoy then stops the stream whose callback runs.
     pub(crate) stop_iteration: bool,
-    pub(crate) queues: BTreeMap<u32, u32>,
-    pub(crate) enqueued: Vec<u32>,
+    /// A context of it is told of the items of a queue.
+    pub(crate) consumes_queue: bool,
+    /// Where the host keeps this VM.
+    pub(crate) place: Place,
+    /// Root contexts that said `proxy_done`: they are deleted when the callback has returned.
+    pub(crate) done: Vec<u32>,
 
     /// How often each host function was called in the running callback, by its number.
     pub(crate) calls: Vec<u32>,
@@ -101,12 +115,25 @@ pub(crate) struct GrpcMetadata {
 /// One plugin configuration in one VM.
 #[derive(Debug)]
 pub(crate) struct RootContext {
-    pub(crate) configuration: Arc<[u8]>,
+    pub(crate) plugin: Arc<RootKey>,
+    /// Its `proxy_on_done` said "not yet": it lives on until `proxy_done`.
+    pub(crate) pending_done: bool,
     /// Nanoseconds; 0: no ticks.
     pub(crate) tick_period: u64,
     pub(crate) next_tick: u64,
     /// What `proxy_get_status` answers: the last call that failed, or the last gRPC call that ended.
     pub(crate) status: (u32, String),
+}
+
+/// What filters leave on a stream for others to read: one map for all filters of the stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilterObjects(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>);
+
+impl FilterObjects {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        // Every change is one insertion, so the map is whole even if a thread panicked while it held the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One stream in one VM.
@@ -117,7 +144,7 @@ pub(crate) struct StreamContext {
     pub(crate) request: Message,
     pub(crate) response: Message,
     pub(crate) logging: bool,
-    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) filter_state: FilterObjects,
     pub(crate) started: u64,
     pub(crate) source: SocketAddr,
     pub(crate) protocol: &'static str,
@@ -158,22 +185,17 @@ impl Message {
 }
 
 impl StreamContext {
-    pub(crate) fn new(
-        id: StreamId,
-        source: SocketAddr,
-        protocol: &'static str,
-        started: u64,
-    ) -> Self {
+    pub(crate) fn new(info: &StreamInfo) -> Self {
         Self {
-            id,
+            id: info.id,
             root: 0,
             request: Message::new(Joining::Request),
             response: Message::new(Joining::Response),
             logging: false,
-            filter_state: BTreeMap::new(),
-            started,
-            source,
-            protocol,
+            filter_state: info.filter_state.clone(),
+            started: info.started,
+            source: info.source,
+            protocol: info.protocol,
             details: String::new(),
             notes: StreamNotes::default(),
         }
@@ -183,7 +205,7 @@ impl StreamContext {
 impl VmState {
     pub(crate) fn new(
         identity: Arc<Identity>,
-        worker: usize,
+        place: Place,
         clock: Clock,
         entropy: Entropy,
         shared: SharedState,
@@ -192,7 +214,6 @@ impl VmState {
     ) -> Self {
         Self {
             identity,
-            worker,
             clock,
             entropy,
             shared,
@@ -216,8 +237,9 @@ impl VmState {
             grpc_message: None,
             stale_buffer: Vec::new(),
             stop_iteration: false,
-            queues: BTreeMap::new(),
-            enqueued: Vec::new(),
+            consumes_queue: false,
+            place,
+            done: Vec::new(),
             called: Vec::new(),
             calls: vec![0; Function::ALL.len()],
             copied: Copied::default(),
@@ -228,12 +250,13 @@ impl VmState {
         }
     }
 
-    pub(crate) fn add_root(&mut self, configuration: Arc<[u8]>) -> u32 {
+    pub(crate) fn add_root(&mut self, plugin: Arc<RootKey>) -> u32 {
         let id = self.new_context_id();
         self.roots.insert(
             id,
             RootContext {
-                configuration,
+                plugin,
+                pending_done: false,
                 tick_period: 0,
                 next_tick: 0,
                 status: (0, String::new()),
@@ -276,13 +299,18 @@ impl VmState {
         }
     }
 
+    /// The plugin in whose name host functions act.
+    pub(crate) fn plugin(&self) -> Option<&RootKey> {
+        self.roots.get(&self.root_id()).map(|root| &*root.plugin)
+    }
+
     pub(crate) fn log(&mut self, level: LogLevel, message: String) {
         if level >= self.identity.log_level {
             let stream = self.stream().map(|stream| stream.id);
             self.journal.push(LogLine {
                 level,
                 message,
-                worker: self.worker,
+                worker: self.place.thread,
                 context: self.effective,
                 stream,
             });

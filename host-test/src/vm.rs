@@ -167,6 +167,7 @@ impl Vm {
         self.callbacks.push(Callback {
             name: export.name(),
             context,
+            filter: 0,
             fuel,
             host_calls,
             copied,

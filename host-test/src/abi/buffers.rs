@@ -108,10 +108,9 @@ fn contents(state: &VmState, buffer: u32) -> Result<&[u8], Stop> {
         HTTP_CALL_RESPONSE_BODY => state.reply.as_ref().map(|reply| &*reply.body),
         GRPC_MESSAGE => Some(state.grpc_message.as_deref().unwrap_or_default()),
         VM_CONFIGURATION => Some(&state.identity.vm_configuration),
-        PLUGIN_CONFIGURATION if state.callback == Some(Export::Configure) => state
-            .roots
-            .get(&state.root_id())
-            .map(|root| &*root.configuration),
+        PLUGIN_CONFIGURATION if state.callback == Some(Export::Configure) => {
+            state.plugin().map(|plugin| &*plugin.configuration)
+        }
         PLUGIN_CONFIGURATION => None,
         // Envoy shows what happened to be in its buffer last.
         FOREIGN_FUNCTION_ARGUMENTS => Some(&state.stale_buffer),

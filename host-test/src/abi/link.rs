@@ -115,7 +115,7 @@ fn link_streams_and_calls(linker: &mut Linker<VmState>) -> wasmtime::Result<()> 
         proxy_continue_stream(stream_type: u32) = |call| streams::continue_stream(call, stream_type);
         proxy_close_stream(stream_type: u32) = |call| streams::close_stream(call, stream_type);
         proxy_set_effective_context(context: u32) = |call| streams::set_effective_context(call, context);
-        proxy_done() = |call| streams::done();
+        proxy_done() = |call| streams::done(call);
         proxy_send_local_response(
             status: u32, details: u32, details_len: u32, body: u32, body_len: u32, headers: u32, headers_len: u32, grpc: u32
         ) = |call| local_response::send(call, local_response::Arguments {

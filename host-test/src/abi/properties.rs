@@ -41,17 +41,17 @@ pub(super) fn set(
     let path = call.read(path, path_len)?;
     let value = call.read(value, value_len)?;
     let stream = call.state_mut().stream_mut().ok_or(Status::NotFound)?;
-    stream.filter_state.insert(path, value);
+    stream.filter_state.lock().insert(path, value);
     Ok(())
 }
 
 fn lookup(state: &VmState, path: &[&[u8]]) -> Option<Vec<u8>> {
     let (first, rest) = path.split_first()?;
-    let identity = &state.identity;
+    let plugin = state.plugin();
     match (str::from_utf8(first).ok()?, rest) {
-        ("plugin_name", []) => return Some(identity.plugin_name.clone().into_bytes()),
-        ("plugin_root_id", []) => return Some(identity.root_id.clone().into_bytes()),
-        ("plugin_vm_id", []) => return Some(identity.vm_id.clone().into_bytes()),
+        ("plugin_name", []) => return Some(plugin?.name.clone().into_bytes()),
+        ("plugin_root_id", []) => return Some(plugin?.root_id.clone().into_bytes()),
+        ("plugin_vm_id", []) => return Some(state.identity.vm_id.clone().into_bytes()),
         ("listener_direction", []) => return Some(DIRECTION_UNSPECIFIED.to_le_bytes().to_vec()),
         _ => {}
     }
@@ -64,7 +64,7 @@ fn lookup(state: &VmState, path: &[&[u8]]) -> Option<Vec<u8>> {
         ("connection", [b"mtls"]) => Some(vec![0]),
         ("connection", [b"id"]) => Some(number(1)),
         // What a guest has set has one segment: Envoy looks for the first segment of a path and finds no map behind it.
-        (_, []) => stream.filter_state.get(*first).cloned(),
+        (_, []) => stream.filter_state.lock().get(*first).cloned(),
         _ => None,
     }
 }

@@ -1,15 +1,21 @@
 //! Shared queues.
 
 use super::{Answer, Call, answer};
+use crate::shared::Consumer;
 use crate::status::Status;
 
-/// Makes the queue if there is none, and the root context its consumer in this VM.
+/// Makes the queue if there is none. The root context is told of its items, and whoever was told before is not.
 pub(super) fn register(call: &mut Call<'_>, name: u32, name_len: u32, id: u32) -> Answer {
     let name = call.read(name, name_len)?;
     let state = call.state_mut();
-    let queue = state.shared.register_queue(&state.identity.vm_id, &name);
-    let root = state.root_id();
-    state.queues.insert(queue, root);
+    state.consumes_queue = true;
+    let consumer = Consumer {
+        host: state.place.host,
+        vm: state.place.vm,
+        root: state.root_id(),
+    };
+    let vm_id = &state.identity.vm_id;
+    let queue = state.shared.register_queue(vm_id, &name, consumer);
     call.write_u32(id, queue)
 }
 
@@ -33,9 +39,7 @@ pub(super) fn resolve(
 
 pub(super) fn enqueue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {
     let item = call.read(item, item_len)?;
-    answer(call.state().shared.enqueue(id, &item))?;
-    call.state_mut().enqueued.push(id);
-    Ok(())
+    answer(call.state().shared.enqueue(id, &item))
 }
 
 pub(super) fn dequeue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {

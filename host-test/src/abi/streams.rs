@@ -46,7 +46,14 @@ pub(super) fn set_effective_context(call: &mut Call<'_>, context: u32) -> Answer
     Ok(())
 }
 
-/// No context of this host waits for its guest to be done: Envoy deletes a stream whatever `proxy_on_done` returned.
-pub(super) fn done() -> Answer {
-    Err(Status::NotFound.into())
+/// Only a root context whose `proxy_on_done` said "not yet" can be done; streams are deleted whatever they said.
+pub(super) fn done(call: &mut Call<'_>) -> Answer {
+    let state = call.state_mut();
+    let id = state.root_id();
+    let root = state.roots.get_mut(&id).ok_or(Status::NotFound)?;
+    if !std::mem::take(&mut root.pending_done) {
+        return Err(Status::NotFound.into());
+    }
+    state.done.push(id);
+    Ok(())
 }

@@ -92,7 +92,7 @@ impl Recorder {
         let is_headers = matches!(export, Export::RequestHeaders | Export::ResponseHeaders);
         self.continued.contains(&context)
             || !self.calls.is_empty()
-            || !state.queues.is_empty()
+            || state.consumes_queue
             || state.roots.values().any(|root| root.tick_period > 0)
             || (self.comes_more(export) && (!is_headers || self.surface.headers_can_stop))
     }

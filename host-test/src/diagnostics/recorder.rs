@@ -115,7 +115,7 @@ impl Recorder {
             call: call.map(Function::name),
             context: state.effective,
             stream: state.stream().map(|stream| stream.id),
-            worker: state.worker,
+            worker: state.place.thread,
             detail,
             count: 1,
         };

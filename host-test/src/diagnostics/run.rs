@@ -1,8 +1,10 @@
 //! Findings of a host.
 
 use super::module::{inspect, unreached};
-use super::{Code, Diagnostic, Recorder, Surface};
+use super::{Code, Diagnostic, Surface};
 use crate::host::Host;
+use crate::module::Module;
+use crate::plugin::PluginSettings;
 
 impl Host {
     /// What the guest did so far that it should not have relied on, each kind once, without what the builder allows. Of
@@ -45,9 +47,9 @@ impl Host {
     /// The findings of a run that is over: those of [`diagnostics`](Self::diagnostics), and the callbacks that were never
     /// reached.
     pub fn final_diagnostics(&mut self) -> &[Diagnostic] {
-        if self.surface.is_some() {
+        if self.diagnosed {
             let report = &mut self.journal.report;
-            for name in unreached(self.module.pre().module(), |export| {
+            for name in unreached(self.template.module.pre().module(), |export| {
                 report.has_reached(export)
             }) {
                 if !report.is_known(Code::ExportNeverReached, &name) {
@@ -58,15 +60,18 @@ impl Host {
         self.diagnostics()
     }
 
-    /// What a new VM is watched with; nothing if nobody wants to know.
-    pub(crate) fn recorder(&self) -> Option<Box<Recorder>> {
-        self.surface.clone().map(Recorder::new)
+    /// Judges the module that the host was built with.
+    pub(crate) fn inspect_module(&mut self) {
+        inspect(
+            self.template.module.pre().module(),
+            &mut self.journal.report,
+        );
     }
 
-    /// Judges the module itself.
-    pub(crate) fn inspect_module(&mut self, headers_can_stop: bool) {
-        let module = self.module.pre().module();
-        self.surface = Some(Surface::new(module, headers_can_stop));
-        inspect(module, &mut self.journal.report);
+    /// What findings about a module depend on.
+    pub(crate) fn surface_of(&self, module: &Module, settings: &PluginSettings) -> Option<Surface> {
+        let headers_can_stop = settings.allow_on_headers_stop_iteration;
+        self.diagnosed
+            .then(|| Surface::new(module.pre().module(), headers_can_stop))
     }
 }

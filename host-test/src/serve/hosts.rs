@@ -94,6 +94,8 @@ impl Hosts {
             .manual_upstream()
             // What one worker tries out, the others need not.
             .canary(index == 0)
+            // There is one main thread, and its VM lives with the first worker's.
+            .main_thread_vm(index == 0)
             .on_log(|line| eprintln!("[{}] {}", line.level, line.message))
             .on_trace(|line| eprintln!("[trace] {line}"));
         for name in self.clusters.keys() {

@@ -11,14 +11,14 @@ use crate::local_reply::LocalReply;
 use super::{Direction, Phase, Stream, Surroundings};
 
 impl Stream {
-    /// False if there is nowhere to send it.
-    pub(super) fn send_request_headers(&mut self, around: &mut Surroundings<'_>) -> bool {
+    /// The request's headers have passed the chain.
+    pub(super) fn send_request_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
         let timeout = around.settings.front.envoy_headers;
-        let headers = &mut self.message(Direction::Request, around).headers;
+        let headers = self.headers(Direction::Request, around);
         if headers.get(":method") == Some(b"CONNECT") {
             // Envoy's routes match CONNECT only where they are told to.
             self.answer_as_host(404, "", "route_not_found", around);
-            return false;
+            return;
         }
         if timeout {
             // The router's default timeout. It is there when the request is logged, too.
@@ -30,15 +30,41 @@ impl Stream {
             bodyless: self.request.bodyless,
             ..UpstreamRequest::default()
         });
-        true
+        self.sent_to_upstream(end);
     }
 
-    pub(super) fn send_response_headers(&mut self, around: &mut Surroundings<'_>) {
+    pub(super) fn send_request_body(&mut self, bytes: Vec<u8>, end: bool) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.body.extend(bytes);
+        }
+        self.sent_to_upstream(end);
+    }
+
+    pub(super) fn send_request_trailers(&mut self, around: &mut Surroundings<'_>) {
+        let trailers = self.trailers(Direction::Request, around).clone();
+        if let Some(upstream) = &mut self.upstream {
+            upstream.trailers = trailers;
+        }
+        self.sent_to_upstream(true);
+    }
+
+    fn sent_to_upstream(&mut self, end: bool) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.complete = end;
+        }
+        let whole = end || (self.upgrades && self.request.incoming.is_empty());
+        if whole && self.phase == Phase::Request {
+            self.phase = Phase::Upstream;
+        }
+    }
+
+    /// The response's headers have passed the chain.
+    pub(super) fn send_response_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
         // Envoy does not read on after an early answer, so the connection cannot be used again.
         let unread = !self.http2 && !self.request.ended;
         let upgrades = self.upgrades;
         let wall_clock = around.wall_clock;
-        let headers = &mut self.message(Direction::Response, around).headers;
+        let headers = self.headers(Direction::Response, around);
         let switches = upgrades && headers.get(":status") == Some(b"101");
         let closes = unread && !switches;
         front::send(headers, wall_clock, closes, upgrades);
@@ -49,6 +75,36 @@ impl Stream {
             closes,
             ..Response::default()
         });
+        self.sent_to_client(end, around);
+    }
+
+    pub(super) fn send_response_body(
+        &mut self,
+        bytes: Vec<u8>,
+        end: bool,
+        around: &mut Surroundings<'_>,
+    ) {
+        if let Some(client) = &mut self.client {
+            client.body.extend(bytes);
+        }
+        self.sent_to_client(end, around);
+    }
+
+    pub(super) fn send_response_trailers(&mut self, around: &mut Surroundings<'_>) {
+        let trailers = self.trailers(Direction::Response, around).clone();
+        if let Some(client) = &mut self.client {
+            client.trailers = trailers;
+        }
+        self.sent_to_client(true, around);
+    }
+
+    fn sent_to_client(&mut self, end: bool, around: &mut Surroundings<'_>) {
+        if let Some(client) = &mut self.client {
+            client.complete = end;
+        }
+        if end {
+            self.conclude(around);
+        }
     }
 
     pub(super) fn answer_as_filter(
@@ -87,7 +143,7 @@ impl Stream {
         self.answer_as_host(503, &body, &details, around);
     }
 
-    /// The filter holds back more than it may (Envoy `requestDataTooLarge` and `responseDataTooLarge`).
+    /// A filter holds back more than it may (Envoy `requestDataTooLarge` and `responseDataTooLarge`).
     pub(super) fn answer_too_large(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
         let (status, body, details) = match direction {
             Direction::Request => (413, "Payload Too Large", "request_payload_too_large"),
@@ -96,9 +152,9 @@ impl Stream {
         self.answer_as_host(status, body, details, around);
     }
 
-    /// Answers in place of the upstream (Envoy `FilterManager::sendLocalReply`): through the filter's response callbacks
-    /// while there is no response yet, past them while its headers are held, and by a reset once they have left.
-    fn answer(
+    /// Answers in place of the upstream (Envoy `FilterManager::sendLocalReply`): through the response callbacks while there is
+    /// no response yet, past them while its headers are held, and by a reset once they have left.
+    pub(super) fn answer(
         &mut self,
         mut reply: LocalReply,
         by: AnsweredBy,
@@ -143,13 +199,13 @@ impl Stream {
         self.phase = Phase::Response;
         self.response_started = true;
         self.response.incoming = parts;
-        self.message(Direction::Response, around).headers = headers;
+        *self.headers(Direction::Response, around) = headers;
         self.pump(Direction::Response, around);
     }
 
     pub(super) fn send_directly(&mut self, reply: LocalReply, around: &mut Surroundings<'_>) {
-        self.message(Direction::Response, around).headers = reply.headers;
-        self.send_response_headers(around);
+        *self.headers(Direction::Response, around) = reply.headers;
+        self.send_response_headers(false, around);
         if let Some(client) = &mut self.client {
             client.complete = true;
             if !self.head {
@@ -158,24 +214,36 @@ impl Stream {
         }
     }
 
-    /// The stream's end, in Envoy's order: log, done, delete. Whether the guest is done is not asked for streams.
+    /// The stream's end, in Envoy's order: every filter logs, then one after another is done and deleted. Whether a guest is
+    /// done is not asked for streams. A filter that the stream never came to is told of it only now.
     pub(super) fn conclude(&mut self, around: &mut Surroundings<'_>) {
         self.phase = Phase::Finished;
-        let details = self.details.clone();
-        if let Some(context) = self.context(around) {
-            context.logging = true;
-            context.details = details;
-        }
-        for export in [Export::Log, Export::Done, Export::Delete] {
+        for filter in 0..self.filters.len() {
+            self.create(filter, around);
+            self.bring_to_log(filter, around);
             // The response has left: a guest that dies now only hurts the streams behind this one.
-            let _too_late = self.callback(around, export, &[]);
+            let _too_late = self.callback(filter, Export::Log, &[], around);
+        }
+        for filter in 0..self.filters.len() {
+            self.bring_to_log(filter, around);
+            for export in [Export::Done, Export::Delete] {
+                let _too_late = self.callback(filter, export, &[], around);
+            }
+            self.delete(filter, around);
         }
         self.asked.clear();
-        if std::mem::take(&mut self.attached)
-            && let Some(vm) = around.vm.as_mut()
-            && let Some(context) = vm.state_mut().streams.remove(&self.context)
-        {
-            self.filter_state = context.filter_state;
+    }
+
+    /// What was sent and received may be read again when it is logged, in every filter.
+    fn bring_to_log(&mut self, filter: usize, around: &mut Surroundings<'_>) {
+        for direction in [Direction::Request, Direction::Response] {
+            self.bring_headers(direction, filter, around);
+            self.bring_trailers(direction, filter, around);
+        }
+        let details = self.details.clone();
+        if let Some(context) = self.context_of(filter, around) {
+            context.logging = true;
+            context.details = details;
         }
     }
 }

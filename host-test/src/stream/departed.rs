@@ -4,7 +4,8 @@ use crate::exchange::{Response, UpstreamRequest};
 use crate::front::Part;
 use crate::headers::HeaderMap;
 
-use super::{Direction, Hold, Phase, Stream, Surroundings};
+use super::filter::Hold;
+use super::{Direction, Phase, Stream, Surroundings};
 
 /// What has left the filter in one direction since it was last taken.
 #[derive(Debug)]
@@ -59,17 +60,22 @@ impl Stream {
         }
     }
 
-    /// The bytes that wait in the host in this direction, because the filter holds them back.
+    /// The bytes that wait in the host in this direction, because filters hold them back.
     pub(crate) fn held(&mut self, direction: Direction, around: &mut Surroundings<'_>) -> usize {
         if self.phase == Phase::Finished {
             return 0;
         }
         let flow = self.flow(direction);
-        let waiting: usize = flow.incoming.iter().map(Part::len).sum();
-        if flow.hold == Hold::Nothing {
-            return waiting;
+        let mut held: usize = flow.incoming.iter().map(Part::len).sum();
+        for filter in 0..self.filters.len() {
+            let pass = self.filters[filter].pass(direction);
+            held += pass.unseen.as_ref().map_or(0, Vec::len);
+            if pass.hold != Hold::Nothing {
+                let message = self.message(filter, direction, around);
+                held += message.map_or(0, |message| message.body.len());
+            }
         }
-        waiting + self.message(direction, around).body.len()
+        held
     }
 
     /// Whether more of the request is taken.

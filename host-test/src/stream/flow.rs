@@ -1,109 +1,192 @@
-//! How parts of a message pass the filter, are held and are let go.
+//! What a filter does with the parts of a message: it sees them, holds them, and lets them go.
 
 use crate::front::Part;
 use crate::functions::Export;
-use crate::headers::HeaderMap;
 use crate::state::Deferred;
 
-use super::{Direction, Hold, Phase, STOPPED, Stream, Surroundings, word};
+use super::filter::{Hold, Trailers};
+use super::{Direction, Stream, Surroundings, word};
+
+/// The action of every callback in which a local response was asked for: all of Envoy's kinds of callbacks take it for a stop.
+const STOPPED: u32 = 4;
 
 impl Stream {
-    /// Gives the filter one part after another, until it holds the flow or the stream has moved on.
+    /// Gives the chain one part after another, until the stream has moved on.
     pub(super) fn pump(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
-        while self.flows(direction) && self.flow(direction).hold != Hold::All {
-            match self.flow(direction).incoming.pop_front() {
-                Some(Part::Headers(end)) => self.headers(direction, end, around),
-                Some(Part::Body(bytes, end)) => self.body(direction, bytes, end, around),
-                Some(Part::Trailers(trailers)) => self.trailers(direction, trailers, around),
-                None => return,
+        while self.flows(direction) {
+            let Some(part) = self.flow(direction).incoming.pop_front() else {
+                return;
+            };
+            match part {
+                Part::Headers(end) => {
+                    let flow = self.flow(direction);
+                    (flow.bodyless, flow.ended) = (end, end);
+                    self.enter_headers(direction, 0, end, around);
+                }
+                Part::Body(bytes, end) => {
+                    self.flow(direction).ended = end;
+                    self.enter_body(direction, 0, bytes, end, around);
+                }
+                Part::Trailers(trailers) => {
+                    self.flow(direction).ended = true;
+                    *self.trailers(direction, around) = trailers;
+                    self.enter_trailers(direction, 0, around);
+                }
             }
         }
     }
 
-    fn headers(&mut self, direction: Direction, end: bool, around: &mut Surroundings<'_>) {
-        let flow = self.flow(direction);
-        (flow.headers_seen, flow.bodyless, flow.ended) = (true, end, end);
-        let message = self.message(direction, around);
-        message.headers_visible = true;
-        let count = word(message.headers.len());
-        let export = direction.pick(Export::RequestHeaders, Export::ResponseHeaders);
-        let Some(action) = self.ask(direction, export, &[count, u32::from(end)], around) else {
-            return;
-        };
-        self.flow(direction).hold = match action {
-            0 | 2 => Hold::Nothing,
-            1 if around.settings.allow_on_headers_stop_iteration => Hold::Headers,
-            _ => Hold::All,
-        };
-        if self.flow(direction).hold == Hold::Nothing {
-            self.message(direction, around).headers_visible = false;
-            self.release(direction, around);
-        }
-        self.settle(around);
-    }
-
-    fn body(
+    /// A filter gets the headers.
+    pub(super) fn filter_headers(
         &mut self,
         direction: Direction,
+        place: usize,
+        end: bool,
+        around: &mut Surroundings<'_>,
+    ) {
+        let filter = self.filter_in(direction, place);
+        self.create(filter, around);
+        self.bring_headers(direction, filter, around);
+        let pass = self.filters[filter].pass(direction);
+        (pass.headers_seen, pass.ended) = (true, end);
+        let count = word(self.headers(direction, around).len());
+        if let Some(message) = self.message(filter, direction, around) {
+            message.headers_visible = true;
+        }
+        let export = direction.pick(Export::RequestHeaders, Export::ResponseHeaders);
+        let args = [count, u32::from(end)];
+        let Some(action) = self.ask(direction, filter, export, &args, around) else {
+            return;
+        };
+        let hold = match action {
+            0 | 2 => Hold::Nothing,
+            1 if self.filters[filter].stops_only_headers() => Hold::Seen,
+            _ => Hold::All,
+        };
+        if hold == Hold::Nothing
+            && let Some(message) = self.message(filter, direction, around)
+        {
+            message.headers_visible = false;
+        }
+        let pass = self.filters[filter].pass(direction);
+        (pass.hold, pass.headers_passed) = (hold, hold == Hold::Nothing);
+        self.settle(around);
+        if hold == Hold::Nothing {
+            self.enter_headers(direction, place + 1, end, around);
+        }
+    }
+
+    /// A filter gets a part of the body.
+    pub(super) fn filter_body(
+        &mut self,
+        direction: Direction,
+        place: usize,
         bytes: Vec<u8>,
         end: bool,
         around: &mut Surroundings<'_>,
     ) {
-        self.flow(direction).ended = end;
-        let message = self.message(direction, around);
+        let filter = self.filter_in(direction, place);
+        let pass = self.filters[filter].pass(direction);
+        pass.ended |= end;
+        if pass.hold == Hold::All {
+            pass.unseen.get_or_insert_default().extend(bytes);
+            return;
+        }
+        pass.holds_body = true;
+        let Some(message) = self.message(filter, direction, around) else {
+            // Without a context there is nowhere to keep it, and nobody to ask.
+            self.lost(direction, place, bytes, end, around);
+            return;
+        };
         message.body.extend(bytes);
         message.body_visible = true;
         let length = message.body.len();
         let size = word(length);
         let export = direction.pick(Export::RequestBody, Export::ResponseBody);
-        let Some(action) = self.ask(direction, export, &[size, u32::from(end)], around) else {
+        let args = [size, u32::from(end)];
+        let Some(action) = self.ask(direction, filter, export, &args, around) else {
             return;
         };
         match action {
             0 => {
-                self.flow(direction).hold = Hold::Nothing;
-                self.message(direction, around).body_visible = false;
-                self.release(direction, around);
+                if let Some(message) = self.message(filter, direction, around) {
+                    message.body_visible = false;
+                }
             }
             1 if length > around.settings.buffer_limit => {
                 self.answer_too_large(direction, around);
                 return;
             }
             // "Stop and apply back-pressure" has no limit of its own: whoever sends is not read any more.
-            1 | 2 => self.flow(direction).hold = Hold::Body,
+            1 | 2 => {}
             _ => {
-                // "Stop and do not buffer": what the filter did not keep is gone.
-                self.flow(direction).hold = Hold::Body;
-                self.message(direction, around).body.clear();
+                // "Stop and do not buffer": what the filter did not keep is gone, but for the end.
+                self.filters[filter].pass(direction).holds_body = end;
+                if let Some(message) = self.message(filter, direction, around) {
+                    message.body.clear();
+                }
             }
         }
-        self.settle(around);
+        if action == 0 {
+            self.settle_except_resuming(direction, filter, around);
+            self.release(direction, place, around);
+        } else {
+            self.filters[filter].pass(direction).hold = Hold::Seen;
+            self.settle(around);
+        }
     }
 
-    fn trailers(
+    /// A filter gets the trailers.
+    pub(super) fn filter_trailers(
         &mut self,
         direction: Direction,
-        trailers: HeaderMap,
+        place: usize,
         around: &mut Surroundings<'_>,
     ) {
-        let flow = self.flow(direction);
-        (flow.trailers_seen, flow.ended) = (true, true);
-        let count = word(trailers.len());
-        let message = self.message(direction, around);
-        message.trailers = trailers;
-        message.trailers_visible = true;
+        let filter = self.filter_in(direction, place);
+        let pass = self.filters[filter].pass(direction);
+        pass.ended = true;
+        if pass.hold == Hold::All {
+            pass.trailers = Trailers::Unseen;
+            return;
+        }
+        pass.trailers = Trailers::Held;
+        self.bring_trailers(direction, filter, around);
+        let count = word(self.trailers(direction, around).len());
+        if let Some(message) = self.message(filter, direction, around) {
+            message.trailers_visible = true;
+        }
         let export = direction.pick(Export::RequestTrailers, Export::ResponseTrailers);
-        let Some(action) = self.ask(direction, export, &[count], around) else {
+        let Some(action) = self.ask(direction, filter, export, &[count], around) else {
             return;
         };
         if action == 0 {
-            self.flow(direction).hold = Hold::Nothing;
-            self.message(direction, around).trailers_visible = false;
-            self.release(direction, around);
+            if let Some(message) = self.message(filter, direction, around) {
+                message.trailers_visible = false;
+            }
+            self.settle_except_resuming(direction, filter, around);
+            self.release(direction, place, around);
         } else {
-            self.flow(direction).hold = Hold::All;
+            self.filters[filter].pass(direction).hold = Hold::All;
+            self.settle(around);
         }
-        self.settle(around);
+    }
+
+    /// A body comes to a filter that has lost its context: it passes, or the stream fails.
+    fn lost(
+        &mut self,
+        direction: Direction,
+        place: usize,
+        bytes: Vec<u8>,
+        end: bool,
+        around: &mut Surroundings<'_>,
+    ) {
+        let filter = self.filter_in(direction, place);
+        let export = direction.pick(Export::RequestBody, Export::ResponseBody);
+        let args = [word(bytes.len()), u32::from(end)];
+        if self.ask(direction, filter, export, &args, around).is_some() {
+            self.enter_body(direction, place + 1, bytes, end, around);
+        }
     }
 
     /// Runs a callback about a message. There is no answer if the callback decided the stream otherwise: Envoy ignores what
@@ -111,22 +194,20 @@ impl Stream {
     fn ask(
         &mut self,
         direction: Direction,
+        filter: usize,
         export: Export,
         args: &[u32],
         around: &mut Surroundings<'_>,
     ) -> Option<u32> {
-        let Ok(action) = self.callback(around, export, args) else {
-            self.fail_closed(around);
+        let Ok(action) = self.callback(filter, export, args, around) else {
+            self.fail_closed(filter, around);
             return None;
         };
-        let stopped = around
-            .vm
-            .as_mut()
-            .is_some_and(|vm| std::mem::take(&mut vm.state_mut().stop_iteration));
+        let stopped = self.was_stopped(filter, around);
         let answered = self
             .asked
             .iter()
-            .any(|asked| matches!(asked, Deferred::LocalResponse(_) | Deferred::Close));
+            .any(|(_, asked)| matches!(asked, Deferred::LocalResponse(_) | Deferred::Close));
         if answered {
             self.settle(around);
         }
@@ -138,78 +219,51 @@ impl Stream {
     /// details of the last one.
     pub(super) fn settle(&mut self, around: &mut Surroundings<'_>) {
         let mut asked = std::mem::take(&mut self.asked);
-        let is_response = |asked: &Deferred| matches!(asked, Deferred::LocalResponse(_));
-        let last = asked.iter().rev().find_map(|asked| match asked {
+        let is_response =
+            |(_, asked): &(usize, Deferred)| matches!(asked, Deferred::LocalResponse(_));
+        let last = asked.iter().rev().find_map(|(_, asked)| match asked {
             Deferred::LocalResponse(local) => Some(local.details.clone()),
             _ => None,
         });
         if let (Some(first), Some(details)) = (asked.iter().position(is_response), last) {
-            if let Deferred::LocalResponse(local) = asked.swap_remove(first) {
+            if let (_, Deferred::LocalResponse(local)) = asked.swap_remove(first) {
                 self.answer_as_filter(local, &details, around);
             }
             return;
         }
-        for action in asked {
+        for (filter, action) in asked {
             match action {
                 Deferred::LocalResponse(_) => {}
-                Deferred::ContinueRequest => self.resume(Direction::Request, around),
-                Deferred::ContinueResponse => self.resume(Direction::Response, around),
+                Deferred::ContinueRequest => self.resume(Direction::Request, filter, around),
+                Deferred::ContinueResponse => self.resume(Direction::Response, filter, around),
                 Deferred::Close => self.end_without_response("wasm_close_stream", around),
             }
         }
     }
 
-    fn resume(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
-        if self.flows(direction) && self.flow(direction).headers_seen {
-            self.flow(direction).hold = Hold::Nothing;
-            self.release(direction, around);
-            self.pump(direction, around);
-        }
+    /// Settles when the filter itself has said "continue": to be asked to go on once more changes nothing.
+    fn settle_except_resuming(
+        &mut self,
+        direction: Direction,
+        filter: usize,
+        around: &mut Surroundings<'_>,
+    ) {
+        self.asked.retain(|(asked_for, deed)| {
+            let resumes = match deed {
+                Deferred::ContinueRequest => direction == Direction::Request,
+                Deferred::ContinueResponse => direction == Direction::Response,
+                _ => false,
+            };
+            !resumes || *asked_for != filter
+        });
+        self.settle(around);
     }
 
-    /// Sends on everything that the filter has seen.
-    pub(super) fn release(&mut self, direction: Direction, around: &mut Surroundings<'_>) {
-        if !self.flow(direction).headers_sent {
-            self.flow(direction).headers_sent = true;
-            match direction {
-                Direction::Request if !self.send_request_headers(around) => return,
-                Direction::Request => {}
-                Direction::Response => self.send_response_headers(around),
-            }
-        }
-        let (trailers_seen, ended) = (
-            self.flow(direction).trailers_seen,
-            self.flow(direction).ended,
-        );
-        let message = self.message(direction, around);
-        let body = std::mem::take(&mut message.body);
-        let trailers = if trailers_seen {
-            message.trailers.clone()
-        } else {
-            HeaderMap::new()
-        };
-        match direction {
-            Direction::Request => {
-                if let Some(upstream) = &mut self.upstream {
-                    upstream.body.extend(body);
-                    upstream.trailers = trailers;
-                    upstream.complete = ended;
-                }
-                let whole = ended || (self.upgrades && self.request.incoming.is_empty());
-                if whole && self.phase == Phase::Request {
-                    self.phase = Phase::Upstream;
-                }
-            }
-            Direction::Response => {
-                if let Some(client) = &mut self.client {
-                    client.body.extend(body);
-                    client.trailers = trailers;
-                    client.complete = ended;
-                }
-                if ended {
-                    self.conclude(around);
-                }
-            }
+    /// Does what a callback of another context asked for.
+    pub(crate) fn apply(&mut self, filter: usize, asked: Deferred, around: &mut Surroundings<'_>) {
+        if self.phase != super::Phase::Finished {
+            self.asked.push((filter, asked));
+            self.settle(around);
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The trace was made with `--component-log-level wasm:trace`, one worker, FAIL_RELOAD, `allow_on_headers_stop_iteration`,
 //! vm_id `vm`, root_id `r`, name `probe`, VM configuration `vmconf` and plugin configuration `conf`. Pointers are masked.
 
+use std::time::Duration;
+
 use postern_host::{
     CalloutReply, FailurePolicy, Host, Module, PluginId, Reply, Request, StreamState,
 };
@@ -20,6 +22,7 @@ fn a_guest_that_calls_everything_sees_what_it_sees_in_envoy() {
         .vm_configuration("vmconf")
         .allow_on_headers_stop_iteration(true)
         .failure_policy(FailurePolicy::FailReload)
+        .reload_backoff(Duration::ZERO)
         .cluster("up", |_| CalloutReply::new(200))
         .upstream(|_| reply_of_the_recorded_upstream())
         .trace(true)

@@ -41,6 +41,7 @@ fn trapping(policy: FailurePolicy) -> HostBuilder {
     builder(&traps_in("request"))
         .vm_id("v")
         .failure_policy(policy)
+        .reload_backoff(Duration::ZERO)
 }
 
 #[test]
@@ -91,19 +92,46 @@ fn fail_reload_starts_a_new_vm_for_the_next_request() {
 }
 
 #[test]
-fn fail_reload_waits_as_long_as_it_is_told() {
-    let policy = trapping(FailurePolicy::FailReload).reload_backoff(Duration::from_secs(1));
+fn fail_reload_waits_for_its_back_off_and_up_to_half_as_much_again() {
+    for seed in 0..8 {
+        // The first is Envoy's default, too.
+        for (backoff, shortest) in [(1_000, 999), (200, 199)] {
+            let builder = trapping(FailurePolicy::FailReload)
+                .reload_backoff(Duration::from_millis(backoff))
+                .seed(seed);
+            let (mut host, plugin) = started(builder);
+            host.request(plugin, Request::get("/x"));
+            host.advance(Duration::from_millis(shortest));
+            assert_eq!(host.request(plugin, Request::get("/")).status(), 503);
+            host.advance(Duration::from_millis(backoff / 2 + 1));
+            assert_eq!(host.request(plugin, Request::get("/")).status(), 200);
+        }
+    }
+}
+
+#[test]
+fn without_a_setting_fail_reload_waits_for_a_second_since_the_start() {
+    let policy = builder(&traps_in("request")).failure_policy(FailurePolicy::FailReload);
     let (mut host, plugin) = started(policy);
     host.request(plugin, Request::get("/x"));
     assert_eq!(host.request(plugin, Request::get("/")).status(), 503);
-    host.advance(Duration::from_secs(1));
-    assert_eq!(host.request(plugin, Request::get("/")).status(), 200);
+    host.advance(Duration::from_millis(1_500));
+    assert_eq!(host.request(plugin, Request::get("/x")).status(), 503);
+    assert_eq!(host.vm_starts(), 2);
+    host.advance(Duration::from_millis(1_500));
+    assert_eq!(
+        host.request(plugin, Request::get("/")).status(),
+        200,
+        "the time runs from the start, not from the trap"
+    );
 }
 
 #[test]
 fn a_trap_on_the_way_back_is_a_503_as_well() {
-    let (mut host, plugin) =
-        started(builder(&traps_in("response")).failure_policy(FailurePolicy::FailReload));
+    let builder = builder(&traps_in("response"))
+        .failure_policy(FailurePolicy::FailReload)
+        .reload_backoff(Duration::ZERO);
+    let (mut host, plugin) = started(builder);
     let exchange = host.request(plugin, Request::get("/x"));
     assert_eq!(
         (exchange.status(), exchange.answered_by),

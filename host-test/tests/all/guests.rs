@@ -72,9 +72,9 @@ pub(crate) fn text(body: &str) -> String {
     format!("(module {FRAME} {body})")
 }
 
-/// A host for this guest, not yet built.
+/// A host for this guest, not yet built: without a VM on the main thread, which would log what the worker's logs too.
 pub(crate) fn builder(body: &str) -> HostBuilder {
-    Host::builder(&module(body))
+    Host::builder(&module(body)).main_thread_vm(false)
 }
 
 /// A host with one plugin, whose configuration is empty.

@@ -1,5 +1,7 @@
 //! No guest can hang or kill the host.
 
+use std::time::Duration;
+
 use postern_host::{FailurePolicy, Request};
 
 use crate::guests::{builder, started};
@@ -12,7 +14,8 @@ fn an_endless_loop_is_stopped_and_the_request_refused() {
           (i32.const 0))"#;
     let limited = builder(guest)
         .fuel_per_callback(100_000)
-        .failure_policy(FailurePolicy::FailReload);
+        .failure_policy(FailurePolicy::FailReload)
+        .reload_backoff(Duration::ZERO);
     let (mut host, plugin) = started(limited);
     for _ in 0..2 {
         let exchange = host.request(plugin, Request::get("/"));

@@ -66,6 +66,7 @@ fn cost(
         .environment(ROOT_KEY_ENV, population.root_key())
         .wall_clock_secs(CLOCK)
         .canary(false)
+        .main_thread_vm(false)
         .build();
     let plugin = host
         .add_plugin(population.plugin_configuration().to_string())

@@ -58,6 +58,8 @@ impl HostGateway {
                 FailurePolicy::Reload => postern_host::FailurePolicy::FailReload,
                 FailurePolicy::Closed => postern_host::FailurePolicy::FailClosed,
             })
+            // Envoy waits for a second since the start of the VM; tests of what comes after do not.
+            .reload_backoff(Duration::ZERO)
             .upstream(echo);
         for (name, value) in &setup.environment {
             builder = builder.environment(name.as_str(), value.as_str());
