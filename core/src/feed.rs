@@ -7,20 +7,33 @@
 //!
 //! Nothing here does I/O. The filter reads and checks; [`HeadKey`] and [`PageWriter`] are for the service that publishes.
 
+mod apply;
+mod backoff;
+mod download;
 mod entry;
+mod freshness;
 mod head;
 mod key;
+mod moment;
 mod nonce;
 mod page;
 mod page_writer;
 mod signature;
 mod signing;
+mod sync;
 
+pub use apply::RefusalReason;
 pub use entry::{Deleted, Entry, Put};
+pub use freshness::{CLOCK_DOUBT, Freshness, Patience, is_clock_doubtful};
 pub use head::{Expected, Head, HeadFault, MAX_HEAD, MAX_PAGES};
 pub use key::{KeyId, PublicKey, PublicKeyError, PublicKeys};
+pub use moment::Moment;
 pub use nonce::Nonce;
 pub use page::{MAX_PAGE, PageFault, PageId, PageReader};
 pub use page_writer::{Page, PageWriter, RecordTooLong};
 pub use signature::{MAX_SIGNATURES, Signatures, SignaturesFault};
 pub use signing::{HeadKey, HeadKeyError};
+pub use sync::{
+    HeadRequest, InForce, News, Next, Position, Refusal, Source, Sync, SyncFault, TIMEOUT, WAIT,
+    Work,
+};
