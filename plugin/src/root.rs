@@ -90,14 +90,18 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
-        let (name, done) = match host::plugin_configuration() {
-            Ok(json) => (gateway_id_of(&json), self.configure(&json)),
-            Err(_) => (None, Err("it could not be read".to_owned())),
+        let json = host::plugin_configuration();
+        let done = match &json {
+            Ok(json) => self.configure(json),
+            Err(_) => Err("it could not be read".to_owned()),
         };
         let Err(reason) = done else {
             return true;
         };
-        let gateway = name.map_or_else(String::new, |id| format!("gateway {}: ", Shown(&id)));
+        let gateway = match json.as_deref().ok().and_then(gateway_id_of) {
+            Some(id) => format!("gateway {}: ", Shown(id)),
+            None => String::new(),
+        };
         host::log(
             Level::Error,
             &format!("postern: {gateway}configuration refused: {reason}"),

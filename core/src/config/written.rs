@@ -43,17 +43,14 @@ pub(crate) struct Written {
     shadow_until: Option<Timestamp>,
 }
 
-/// Just the name of a gateway, whatever else is written.
-#[derive(Deserialize)]
-struct Named {
-    gateway_id: String,
-}
-
-/// The gateway's name in a configuration that may be refused for any other reason, so that the refusal can say whose it
-/// is. `None` if the text is no JSON with a name.
-pub fn gateway_id_of(json: &[u8]) -> Option<String> {
-    let named: Named = serde_json::from_slice(json).ok()?;
-    is_id(&named.gateway_id).then_some(named.gateway_id)
+/// The gateway's name in a text that may be refused for any reason, so that the refusal can say whose it is: the first
+/// thing that looks like one, since the text need not even be JSON.
+pub fn gateway_id_of(json: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(json).ok()?;
+    let (_, rest) = text.split_once("\"gateway_id\"")?;
+    let value = rest.trim_start().strip_prefix(':')?.trim_start();
+    let (name, _) = value.strip_prefix('"')?.split_once('"')?;
+    is_id(name).then_some(name)
 }
 
 /// Where the policy comes from.
@@ -288,5 +285,28 @@ impl Written {
             }
         }
         paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_name_is_found_in_a_text_that_is_refused() {
+        for text in [
+            r#"{"gateway_id": "edge-1"}"#,
+            "{\"hosts\": 1,\n \"gateway_id\" :\n\"edge-1\", \"surprise\": {",
+        ] {
+            assert_eq!(gateway_id_of(text.as_bytes()), Some("edge-1"), "{text}");
+        }
+        for text in [
+            "",
+            r#"{"gateway_id": 7}"#,
+            r#"{"gateway_id": "edge 1"}"#,
+            r#"{"gateway_id": "edge-1"#,
+        ] {
+            assert_eq!(gateway_id_of(text.as_bytes()), None, "{text}");
+        }
     }
 }
