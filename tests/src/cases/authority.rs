@@ -41,6 +41,12 @@ pub(super) fn cases(world: &World) -> Result<Vec<Case>> {
         call("userinfo over HTTP/2", "user@127.0.0.1")
             .http2_only("RFC 9113, section 8.3.1, forbids it")
             .closed_by_codec(Refusal::invalid_request().because("authority_userinfo")),
+        call("characters that no authority has", "127.0.0.1%2F")
+            .http1_only("an HTTP/2 client of ours cannot say it")
+            .expect(Refusal::invalid_request().because("authority_malformed")),
+        call("an empty authority", "")
+            .http1_only("an HTTP/2 client of ours cannot say it")
+            .expect(Refusal::invalid_request().because("authority_missing")),
         call("a port", "127.0.0.1:8443").expect(list()),
         call("a trailing dot", &format!("{OTHER_HOST}.")).expect(list()),
         call("other letters", &OTHER_HOST.to_ascii_uppercase()).expect(list()),

@@ -119,9 +119,9 @@ async fn a_true_preflight_goes_on_where_its_service_says_so_and_nothing_else_doe
     let none = || Refusal::unauthenticated().because("no_credential");
     let cases = [
         preflight("a preflight where it passes", "/browsers/x")
-            .expect(Forwarded::public().without("x-original-url")),
+            .expect(Forwarded::preflight().without("x-original-url")),
         preflight("a preflight for a path that is no method", "/browsers/y")
-            .expect(Forwarded::public()),
+            .expect(Forwarded::preflight()),
         preflight("a preflight where it does not pass", "/files/x").expect(none()),
         preflight("a preflight where there is no service", "/nowhere").expect(none()),
         preflight("a preflight with a bad credential", "/browsers/x")

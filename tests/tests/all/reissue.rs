@@ -269,6 +269,8 @@ async fn the_key_set_is_public_may_be_kept_for_a_while_and_holds_no_key_that_is_
         }
         let post = gateway.send(&Request::post(KEY_SET)).await?;
         assert_eq!(post.response.status, 405, "{kind:?}");
+        let reason = gateway.logged(&post).await?.state.remove("postern.reason");
+        assert_eq!(reason.as_deref(), Some("metadata_method"), "{kind:?}");
         assert_eq!(
             post.response.headers.text("allow").as_deref(),
             Some("GET, HEAD"),

@@ -13,6 +13,7 @@ pub struct Forwarded {
     absent: Vec<&'static str>,
     target: Option<&'static str>,
     status: u16,
+    reason: &'static str,
 }
 
 impl Forwarded {
@@ -25,6 +26,7 @@ impl Forwarded {
                 ("x-postern-service", service.to_owned()),
                 ("x-postern-token", token.to_owned()),
             ],
+            reason: "allowed",
             ..Self::public()
         }
     }
@@ -37,6 +39,15 @@ impl Forwarded {
             absent: vec!["authorization"],
             target: None,
             status: 200,
+            reason: "public",
+        }
+    }
+
+    /// A preflight that a service answers: likewise.
+    pub fn preflight() -> Self {
+        Self {
+            reason: "preflight",
+            ..Self::public()
         }
     }
 
@@ -72,6 +83,7 @@ impl Forwarded {
     pub(super) fn check(&self, answer: &Answer, logged: &Logged) -> Vec<String> {
         let mut faults = Vec::new();
         equal(&mut faults, "status", &answer.response.status, &self.status);
+        self.check_logged(&mut faults, logged);
         let [received] = answer.upstream.as_slice() else {
             let (count, body) = (answer.upstream.len(), answer.response.text());
             faults.push(format!(
@@ -137,6 +149,29 @@ impl Forwarded {
             );
         }
         faults
+    }
+}
+
+impl Forwarded {
+    /// The access log says why the request went on, and of a call what the upstream is told.
+    fn check_logged(&self, faults: &mut Vec<String>, logged: &Logged) {
+        let state = |key: &str| logged.state.get(key).map(String::as_str);
+        equal(
+            faults,
+            "reason",
+            &state("postern.reason"),
+            &Some(self.reason),
+        );
+        for what in ["person", "token", "service", "method"] {
+            let mut identity = self.identity.iter();
+            let told = identity.find(|(name, _)| name.strip_prefix("x-postern-") == Some(what));
+            equal(
+                faults,
+                what,
+                &state(&format!("postern.{what}")),
+                &told.map(|(_, value)| value.as_str()),
+            );
+        }
     }
 }
 
