@@ -16,7 +16,7 @@ use crate::policy::document::{self, Accept, Expiry, Preflight, PublicAuthorizati
 use crate::policy::{MethodRef, TokenRow};
 use crate::random::Random;
 use crate::reason::{Problem, Reason};
-use crate::request::RequestHead;
+use crate::request::{RequestHead, is_reserved};
 use crate::routes::Miss;
 use crate::time::Timestamp;
 
@@ -92,7 +92,15 @@ impl Gate {
             .and_then(|headers| RequestHead::read(&headers, end_of_stream));
         let head = match head {
             Ok(head) => head,
-            Err(reason) => return self.give_up(reason, decision, Terms::Problem),
+            Err(reason) => {
+                let mut outcome = self.give_up(reason, decision, Terms::Problem);
+                // What contradicts itself has names all the same; what cannot be read has none that could be removed.
+                if let Ok(headers) = HeaderMap::decode(headers) {
+                    let names = headers.iter().map(|(name, _)| name);
+                    self.only_count(&mut outcome, now, names.filter(|name| is_reserved(name)));
+                }
+                return outcome;
+            }
         };
         let terms = if head.grpc {
             Terms::Grpc
@@ -104,14 +112,24 @@ impl Gate {
             None => Err(Reason::Clock.into()),
         };
         let mut outcome = self.outcome(decided, decision, terms);
+        self.only_count(&mut outcome, now, head.reserved_names());
+        outcome
+    }
+
+    /// In shadow mode, lets a request go on but for these headers, whatever was decided.
+    fn only_count<'a>(
+        &self,
+        outcome: &mut Outcome<'a>,
+        now: Option<Timestamp>,
+        reserved: impl Iterator<Item = &'a [u8]>,
+    ) {
         if now.is_some_and(|now| self.config.is_shadow(now)) {
             outcome.record.shadow = true;
             outcome.action = Action::Forward(Forward {
-                remove: head.reserved_names().collect(),
+                remove: reserved.collect(),
                 set: Vec::new(),
             });
         }
-        outcome
     }
 
     /// Decides on the form that [`Action::AwaitForm`] asked for.

@@ -34,6 +34,35 @@ fn in_shadow_mode_a_request_goes_on_as_it_came_but_for_reserved_headers() {
 }
 
 #[test]
+fn headers_that_contradict_themselves_are_refused_and_go_on_in_shadow_mode() {
+    let request = [
+        (":method", "GET"),
+        (":authority", "api.example.com"),
+        (":path", "/orders"),
+        ("X-Postern-Person", "root"),
+    ];
+    for (more, reason) in [
+        ((":path", "/public"), Reason::PseudoHeaderRepeated),
+        (
+            ("connection", "x-postern-person"),
+            Reason::ConnectionNamesOurs,
+        ),
+    ] {
+        let encoded = encode(&[&request[..], &[more]].concat());
+        let fixture = Fixture::new();
+        let seen = fixture.decide(&encoded, Some(fixture.now));
+        assert_eq!((seen.reason, seen.status), (reason, Some(400)));
+        let fixture = Fixture::with(shadow);
+        let seen = fixture.decide(&encoded, Some(fixture.now));
+        assert_eq!(
+            (seen.reason, seen.status, seen.shadow),
+            (reason, None, true)
+        );
+        assert_eq!(seen.removed, ["X-Postern-Person"]);
+    }
+}
+
+#[test]
 fn in_shadow_mode_good_calls_are_counted_as_what_they_would_be() {
     let access_token = Fixture::new().access_token();
     let fixture = Fixture::with(shadow);
