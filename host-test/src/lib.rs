@@ -107,6 +107,7 @@ mod shared;
 mod state;
 mod status;
 mod stream;
+pub mod trace;
 mod vm;
 
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};

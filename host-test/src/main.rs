@@ -24,6 +24,7 @@ enum Command {
     /// Put a module behind a real HTTP front.
     Serve(ServeArgs),
     Bench(command::bench::BenchArgs),
+    Diff(command::diff::DiffArgs),
 }
 
 #[derive(Args, Debug)]
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Bench(args) => command::bench::run(args),
+        Command::Diff(args) => args.run(),
     }
 }
 

@@ -95,6 +95,11 @@ impl Running {
         self.due.notify_one();
     }
 
+    /// Ends the root contexts, as far as their guests let them.
+    pub(super) fn shut_down(&self) {
+        self.with_lock(Host::shut_down);
+    }
+
     /// Works with the host, and sees to what comes of it: streams that moved, calls that go out, events that are due.
     fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut Host) -> T) -> T {
         let (result, calls) = self.with_lock(work);
@@ -142,6 +147,9 @@ impl Running {
                     host.drain();
                 }
                 let over = self.retired.load(Ordering::Relaxed) && host.open_streams() == 0;
+                if over {
+                    host.shut_down();
+                }
                 (!over).then(|| next.unwrap_or(NO_EVENT))
             });
             self.send(calls);

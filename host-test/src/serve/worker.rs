@@ -67,7 +67,12 @@ impl WorkerThread {
         let (connections, accepted) = unbounded_channel();
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || serve(&runtime, accepted, &gateway, grace))?;
+            .spawn(move || {
+                serve(&runtime, accepted, &gateway, grace);
+                // What is still open ends with the event loop.
+                drop(runtime);
+                gateway.worker.running().shut_down();
+            })?;
         Ok(Self {
             worker,
             events,

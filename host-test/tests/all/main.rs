@@ -4,6 +4,7 @@ mod bench;
 mod bodies;
 mod contexts;
 mod diagnostics;
+mod diff;
 mod envoy;
 mod events;
 mod failures;

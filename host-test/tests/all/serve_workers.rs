@@ -147,8 +147,13 @@ fn a_request_that_is_open_at_the_stop_is_answered() {
 fn a_request_that_does_not_end_does_not_prevent_the_stop() {
     let ends = r#"
         (data (i32.const 1000) "over")
+        (data (i32.const 1010) "shutdown")
         (func (export "proxy_on_log") (param i32)
-          (drop (call $log (i32.const 2) (i32.const 1000) (i32.const 4))))"#;
+          (drop (call $log (i32.const 2) (i32.const 1000) (i32.const 4))))
+        (func (export "proxy_on_done") (param i32) (result i32)
+          (if (i32.eq (local.get 0) (i32.const 1)) (then
+            (drop (call $log (i32.const 2) (i32.const 1010) (i32.const 8)))))
+          (i32.const 1))"#;
     let (listener, url) = listener();
     let (_directory, mut served) = served(ends, "", &url, &["--grace", "1"]);
     let mut client = served.connect();
@@ -160,6 +165,7 @@ fn a_request_that_does_not_end_does_not_prevent_the_stop() {
     kill(served.id());
     assert_eq!(served.wait().code(), Some(0));
     served.wait_for_error("over");
+    served.wait_for_error("shutdown");
 }
 
 fn kill(id: u32) {
