@@ -76,8 +76,8 @@ pub struct Host {
     pub(crate) next_call: u64,
     /// Streams that were moved since they were last asked for; kept only where the caller is the upstream.
     moved: BTreeSet<StreamId>,
-    settings: StreamSettings,
-    upstream: Upstream,
+    pub(crate) settings: StreamSettings,
+    pub(crate) upstream: Upstream,
     next_stream: u64,
     next_worker: usize,
     pub(crate) request_ids: Entropy,

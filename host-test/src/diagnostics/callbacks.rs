@@ -4,6 +4,9 @@ use super::{Code, Recorder};
 use crate::functions::Export;
 use crate::state::VmState;
 
+/// The lowest bits of an id are the kind of call (proxy-wasm-cpp-host `wasm.h`).
+const GRPC_KIND: u32 = 3;
+const GRPC_CALL: u32 = 1;
 const CONTINUE: u32 = 0;
 /// Actions of header callbacks go up to this number, those of other callbacks not as far.
 const LAST_ACTION: u32 = 4;
@@ -21,13 +24,15 @@ impl Recorder {
         if self.calls.is_empty() {
             return;
         }
-        let over = export == Export::HttpCallResponse
-            || matches!(
-                export.name(),
-                "proxy_on_grpc_close" | "proxy_on_grpc_receive"
-            );
-        if over && let Some(number) = args.get(1) {
-            self.calls.retain(|(call, _)| call != number);
+        let number = self.args[1];
+        let over = match export {
+            Export::HttpCallResponse | Export::GrpcClose => true,
+            // A call has one reply; a stream may have more.
+            Export::GrpcReceive => number & GRPC_KIND == GRPC_CALL,
+            _ => false,
+        };
+        if over {
+            self.calls.retain(|(call, _)| *call != number);
         }
     }
 

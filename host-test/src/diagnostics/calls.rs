@@ -11,6 +11,7 @@ use crate::status::Status;
 const OK: u32 = Status::Ok as u32;
 const NOT_FOUND: u32 = Status::NotFound as u32;
 const BAD_ARGUMENT: u32 = Status::BadArgument as u32;
+const INTERNAL_FAILURE: u32 = Status::InternalFailure as u32;
 const PARSE_FAILURE: u32 = Status::ParseFailure as u32;
 const INVALID_MEMORY_ACCESS: u32 = Status::InvalidMemoryAccess as u32;
 
@@ -368,9 +369,10 @@ impl Recorder {
                 };
                 self.dispatched(state, id);
             }
-            PARSE_FAILURE => self.unknown_cluster(state, made),
+            PARSE_FAILURE | INTERNAL_FAILURE => self.unknown_cluster(state, made),
             _ => {}
         }
+        self.encoded_map(state, made, 6);
     }
 
     fn dispatched(&mut self, state: &VmState, number: u32) {
@@ -425,6 +427,10 @@ impl Recorder {
         let code = match made.code {
             BAD_ARGUMENT if is_metric => Code::MetricRefused,
             BAD_ARGUMENT | NOT_FOUND => Code::UnknownId,
+            OK if matches!(made.function, F::proxy_grpc_cancel | F::proxy_grpc_close) => {
+                self.calls.retain(|(call, _)| *call != made.word(0));
+                return;
+            }
             _ => return,
         };
         let detail = format!("id {}", made.word(0));

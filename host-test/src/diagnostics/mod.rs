@@ -7,6 +7,7 @@ mod allow;
 mod callbacks;
 mod calls;
 mod codes;
+mod hostile;
 mod memory;
 mod module;
 mod portability;

@@ -102,17 +102,22 @@ impl Host {
         plugin: PluginId,
         configuration: impl AsRef<[u8]>,
     ) -> Result<(), ConfigRefused> {
-        let Some(current) = self.plugins.get(&plugin) else {
-            return Ok(());
-        };
+        match self.plugin(plugin) {
+            Some(current) => self.update_plugin(plugin, current.configuration(configuration)),
+            None => Ok(()),
+        }
+    }
+
+    /// A plugin as it was added, or changed since.
+    pub(crate) fn plugin(&self, plugin: PluginId) -> Option<Plugin> {
+        let current = self.plugins.get(&plugin)?;
         let base = &self.bases[current.base];
-        let changed = Plugin {
+        Some(Plugin {
             module: base.module.clone(),
             vm: base.key.clone(),
             root: RootKey::clone(&current.root),
             settings: current.settings,
-        };
-        self.update_plugin(plugin, changed.configuration(configuration))
+        })
     }
 
     /// Puts another plugin in the place of one, as an update of its listener does: with another configuration, another failure

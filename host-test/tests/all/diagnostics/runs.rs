@@ -207,3 +207,60 @@ fn what_is_allowed_or_switched_off_is_not_reported() {
 fn a_guest_that_does_nothing_odd_has_no_findings() {
     assert_eq!(found(&on("request_headers", "(i32.const 0)")), []);
 }
+
+/// Dies when a value that it reads, of this map and under this name, has a byte above ASCII.
+fn text_reader(map: u32, name: &str, callback: &str) -> String {
+    let code = format!(
+        r#"(local $at i32)
+        (if (i32.eqz (call $value (i32.const {map}) (i32.const 1000) (i32.const {length}) (i32.const 4) (i32.const 8)))
+          (then
+            (local.set $at (i32.sub (i32.add (i32.load (i32.const 4)) (i32.load (i32.const 8))) (i32.const 1)))
+            (if (i32.gt_u (i32.load8_u (local.get $at)) (i32.const 127)) (then (unreachable)))))
+        (i32.const 0)"#,
+        length = name.len()
+    );
+    super::data(1000, name) + &on(callback, &code)
+}
+
+fn hostile(guest: &str) -> Vec<(Option<&'static str>, String)> {
+    let mut host = host(guest).build();
+    let plugin = host.add_plugin("").expect("accepted");
+    host.try_hostile_bytes(plugin, &super::request())
+        .expect("accepted there too");
+    assert_eq!(host.traps(), 0, "this host's VM was left alone");
+    assert_eq!(host.request(plugin, super::request()).status(), 200);
+    host.take_diagnostics()
+        .into_iter()
+        .filter(|finding| finding.code == Code::NotUtf8)
+        .map(|finding| (finding.callback, finding.detail))
+        .collect()
+}
+
+#[test]
+fn a_guest_that_takes_headers_for_text_dies_of_bytes_and_the_header_is_named() {
+    let of_request = hostile(&text_reader(0, "x-a", "request_headers"));
+    let expected = "request header `x-a`".to_owned();
+    assert_eq!(of_request, [(Some("proxy_on_request_headers"), expected)]);
+    let of_response = hostile(&text_reader(2, "x-up", "response_headers"));
+    let expected = "response headers".to_owned();
+    assert_eq!(of_response, [(Some("proxy_on_response_headers"), expected)]);
+}
+
+#[test]
+fn a_guest_that_takes_headers_for_bytes_survives() {
+    let guest = super::data(1000, "x-a")
+        + &on(
+            "request_headers",
+            "(drop (call $value (i32.const 0) (i32.const 1000) (i32.const 3) (i32.const 4) (i32.const 8))) (i32.const 0)",
+        );
+    assert_eq!(hostile(&guest), []);
+}
+
+#[test]
+fn a_guest_that_dies_of_the_request_itself_does_not_die_of_the_bytes() {
+    let mut host = host(&on("request_headers", "(unreachable)")).build();
+    let plugin = host.add_plugin("").expect("accepted");
+    host.try_hostile_bytes(plugin, &super::request())
+        .expect("accepted there too");
+    assert!(!codes(host.diagnostics()).contains(&Code::NotUtf8));
+}
