@@ -19,7 +19,7 @@ use crate::plugins::{Base, Draining, Loaded, PluginId, Worker};
 use crate::request::{Reply, Request};
 use crate::shared::{Metric, SharedState};
 use crate::state::{Deferred, FilterObjects};
-use crate::status::LogLevel;
+use crate::status::{LogLevel, SharedLevel};
 use crate::stream::{
     Departed, Direction, Filter, Phase, Stream, StreamInfo, StreamSettings, Surroundings,
 };
@@ -38,7 +38,7 @@ const REQUEST_ID_SEED: u64 = 0x706f_7374_6572_6e21;
 pub struct Host {
     /// The plugin that `add_plugin` adds.
     pub(crate) template: Plugin,
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: SharedLevel,
     pub(crate) traced: bool,
     pub(crate) drain_time: u64,
     /// The host among those that share data.
@@ -131,7 +131,7 @@ impl Host {
         };
         let mut host = Self {
             template: parts.template,
-            log_level: parts.log_level,
+            log_level: SharedLevel::new(parts.log_level),
             traced: parts.trace,
             drain_time: parts.drain_time,
             id: parts.shared.new_host(),
@@ -401,6 +401,16 @@ impl Host {
     /// The monotonic clock in nanoseconds.
     pub fn monotonic_clock(&self) -> u64 {
         self.clock.monotonic()
+    }
+
+    /// Drops the guests' log lines below this level from now on.
+    pub fn set_log_level(&mut self, level: LogLevel) {
+        self.log_level.set(level);
+    }
+
+    /// The level below which the guests' log lines are dropped.
+    pub fn log_level(&self) -> LogLevel {
+        self.log_level.get()
     }
 
     /// All log lines since the start, or since they were last taken.

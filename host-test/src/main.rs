@@ -87,6 +87,12 @@ struct ServeArgs {
     /// Drop the guest's log lines below this level.
     #[arg(long, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
+    /// Where to show metrics, the last traces and findings about the guest; port 0 takes any free port. Nowhere without this.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// How many of the last requests the admin pages show.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    kept_traces: usize,
     /// Print every call between host and guest. It shows sizes and addresses, and no header or token.
     #[arg(long)]
     trace: bool,
@@ -135,6 +141,8 @@ impl From<ServeArgs> for Options {
             trailers: args.trailers,
             upgrade: args.upgrade,
             log_level: args.log_level,
+            admin: args.admin,
+            kept_traces: args.kept_traces,
             trace: args.trace,
             ready_file: args.ready_file,
         }

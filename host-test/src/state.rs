@@ -17,7 +17,7 @@ use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
 use crate::plugin::RootKey;
 use crate::shared::{MetricKind, SharedState};
-use crate::status::LogLevel;
+use crate::status::{LogLevel, SharedLevel};
 use crate::stream::StreamInfo;
 
 /// What a VM is told about itself, the same for all VMs that run the same plugins.
@@ -26,7 +26,7 @@ pub(crate) struct Identity {
     pub(crate) vm_id: String,
     pub(crate) vm_configuration: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: SharedLevel,
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) trace: bool,
 }
@@ -305,7 +305,7 @@ impl VmState {
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, message: String) {
-        if level >= self.identity.log_level {
+        if level >= self.identity.log_level.get() {
             let stream = self.stream().map(|stream| stream.id);
             self.journal.push(LogLine {
                 level,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A `proxy_status_t`: what a host function answers (specification v0.2.1, "Enums").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +37,24 @@ pub enum LogLevel {
     Error = 4,
     /// 5.
     Critical = 5,
+}
+
+/// A level that can be changed while guests run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedLevel(Arc<AtomicU32>);
+
+impl SharedLevel {
+    pub(crate) fn new(level: LogLevel) -> Self {
+        Self(Arc::new(AtomicU32::new(level as u32)))
+    }
+
+    pub(crate) fn get(&self) -> LogLevel {
+        LogLevel::from_number(self.0.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    pub(crate) fn set(&self, level: LogLevel) {
+        self.0.store(level as u32, Ordering::Relaxed);
+    }
 }
 
 impl LogLevel {

@@ -11,6 +11,6 @@ pub(super) fn log(call: &mut Call<'_>, level: u32, message: u32, length: u32) ->
 }
 
 pub(super) fn get_log_level(call: &mut Call<'_>, level: u32) -> Answer {
-    let number = call.state().identity.log_level as u32;
+    let number = call.state().identity.log_level.get() as u32;
     call.write_u32(level, number)
 }

@@ -272,7 +272,7 @@ impl Host {
             vm_id: key.vm_id.clone(),
             vm_configuration: key.configuration.clone(),
             environment: key.environment.clone(),
-            log_level: self.log_level,
+            log_level: self.log_level.clone(),
             clusters: self
                 .clusters
                 .keys()

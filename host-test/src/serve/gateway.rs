@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -16,12 +17,17 @@ use super::client::Heads;
 use super::convert::{self, Body, Unsendable};
 use super::driver::Driver;
 use super::head::Head;
+use super::stats::Stats;
+use super::traces::{self, Traces};
 use super::worker::Worker;
 
 /// The filter between clients and the upstream, on one worker.
 pub(super) struct Gateway {
     pub(super) worker: Arc<Worker>,
+    pub(super) index: usize,
     pub(super) settings: Settings,
+    pub(super) stats: Arc<Stats>,
+    pub(super) traces: Arc<Traces>,
 }
 
 /// What all streams have in common.
@@ -79,6 +85,7 @@ impl Gateway {
         heads: &Heads,
     ) -> Result<Response<Body>, Unsendable> {
         let http2 = request.http2;
+        let label = traces::label(&request.method, request.target.as_deref());
         let arriving = Arriving::new(body, http2);
         if !arriving.is_nothing() {
             request = request.unfinished();
@@ -86,7 +93,20 @@ impl Gateway {
         let open = self.worker.running().open(request);
         let (settings, heads) = (self.settings.clone(), heads.clone());
         let (driver, head) = Driver::new(open, settings, http2, heads, arriving, upgrade);
-        tokio::spawn(driver.run());
+        let (stats, traces) = (Arc::clone(&self.stats), Arc::clone(&self.traces));
+        let number = stats.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let (index, begun) = (self.index, Instant::now());
+        let open = stats.open_request();
+        tokio::spawn(async move {
+            let _open = open;
+            let exchange = driver.run().await;
+            let whole = exchange
+                .response
+                .as_ref()
+                .filter(|response| response.complete);
+            stats.count(whole.map_or(0, |response| response.status));
+            traces.keep(number, index, label, begun.elapsed(), exchange);
+        });
         head.await.map_err(|_| Unsendable::NoResponse)
     }
 }

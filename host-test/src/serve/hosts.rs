@@ -18,7 +18,7 @@ pub(super) struct Hosts {
     pub(super) wasm: Vec<u8>,
     options: Options,
     vm_configuration: Vec<u8>,
-    shared: SharedState,
+    pub(super) shared: SharedState,
 }
 
 impl Hosts {
@@ -76,6 +76,7 @@ impl Hosts {
 
     fn host(&self, module: &Module, index: usize) -> Host {
         let options = &self.options;
+        let printed = options.trace;
         let mut builder = Host::builder(module)
             .shared(self.shared.clone())
             .vm_id(&options.vm_id)
@@ -87,7 +88,7 @@ impl Hosts {
             .buffer_limit(options.buffer_limit)
             .trailers(options.trailers)
             .log_level(options.log_level)
-            .trace(options.trace)
+            .trace(options.trace || options.admin.is_some())
             .upgrade_types(&options.upgrade)
             .real_clock()
             .real_entropy()
@@ -97,7 +98,11 @@ impl Hosts {
             // There is one main thread, and its VM lives with the first worker's.
             .main_thread_vm(index == 0)
             .on_log(|line| eprintln!("[{}] {}", line.level, line.message))
-            .on_trace(|line| eprintln!("[trace] {line}"));
+            .on_trace(move |line| {
+                if printed {
+                    eprintln!("[trace] {line}");
+                }
+            });
         for name in self.clusters.keys() {
             builder = builder.manual_cluster(name);
         }

@@ -14,6 +14,7 @@
 //! - What a client sends on a connection that is to be upgraded is passed on once the upgrade is granted.
 //! - A queue is announced only to VMs of the same worker.
 
+mod admin;
 mod arriving;
 mod calls;
 mod chunks;
@@ -27,6 +28,8 @@ mod options;
 mod outlet;
 mod reload;
 mod running;
+mod stats;
+mod traces;
 mod upstream;
 mod worker;
 
@@ -36,14 +39,18 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use admin::Admin;
 use gateway::Settings;
 use hosts::Hosts;
 use running::Running;
+use stats::Stats;
+use traces::Traces;
 use worker::WorkerThread;
 
 /// How long after a connection that could not be accepted the next one is looked for.
@@ -60,12 +67,16 @@ pub fn run(options: &Options) -> Result<(), ServeError> {
         upstream_timeout: Some(options.upstream_timeout).filter(|timeout| !timeout.is_zero()),
         buffer_limit: options.buffer_limit,
     };
+    let stats = Arc::new(Stats::default());
+    let kept = options.admin.map_or(0, |_| options.kept_traces);
+    let traces = Arc::new(Traces::new(kept));
     let mut workers = Vec::new();
     let started = hosts.start(&hosts.wasm, &hosts.configuration)?;
     for (index, (host, plugin)) in started.into_iter().enumerate() {
         let clusters = Arc::clone(&hosts.clusters);
+        let seen = (Arc::clone(&stats), Arc::clone(&traces));
         let running = |events| Running::new(host, plugin, clusters, events);
-        let worker = WorkerThread::start(index, settings.clone(), options.grace, running);
+        let worker = WorkerThread::start(index, settings.clone(), seen, options.grace, running);
         workers.push(worker.map_err(ServeError::Runtime)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -73,25 +84,41 @@ pub fn run(options: &Options) -> Result<(), ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     runtime.block_on(async {
-        let listener =
-            TcpListener::bind(options.listen)
-                .await
-                .map_err(|source| ServeError::Listen {
-                    address: options.listen,
-                    source,
-                })?;
+        let listener = bind(options.listen).await?;
         let address = listener.local_addr().map_err(ServeError::Runtime)?;
         // Whoever reads the announcement may stop the command at once.
         let mut signals = Signals::catch().map_err(ServeError::Runtime)?;
+        let admin = Arc::new(Admin {
+            workers: workers
+                .iter()
+                .map(|thread| Arc::clone(&thread.worker))
+                .collect(),
+            shared: hosts.shared.clone(),
+            stats,
+            traces,
+            draining: AtomicBool::new(false),
+        });
         announce(options, address)?;
+        if let Some(address) = options.admin {
+            let pages = bind(address).await?;
+            let address = pages.local_addr().map_err(ServeError::Runtime)?;
+            say(&format!("admin pages on http://{address}"));
+            tokio::spawn(Arc::clone(&admin).serve(pages));
+        }
         let targets = workers
             .iter()
             .map(|thread| (Arc::clone(&thread.worker), thread.events.clone()));
         tokio::spawn(reload::watch(hosts, targets.collect()));
         accept(listener, &workers, &mut signals).await;
+        admin.draining.store(true, Ordering::Relaxed);
         stop(workers, &mut signals).await;
         Ok(())
     })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| ServeError::Listen { address, source })
 }
 
 fn announce(options: &Options, address: SocketAddr) -> Result<(), ServeError> {

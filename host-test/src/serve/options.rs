@@ -52,6 +52,10 @@ pub struct Options {
     pub upgrade: Vec<String>,
     /// Guest log lines below this are dropped.
     pub log_level: LogLevel,
+    /// Where the admin pages are; nowhere without this.
+    pub admin: Option<SocketAddr>,
+    /// How many of the last requests the admin pages show with their traces.
+    pub kept_traces: usize,
     /// Whether every crossing of the boundary goes to standard error.
     pub trace: bool,
     /// A file to write the URL to once the front listens.

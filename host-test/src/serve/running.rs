@@ -10,10 +10,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::callout::PendingCall;
+use crate::diagnostics::Diagnostic;
 use crate::exchange::{Exchange, StreamId};
 use crate::host::{Host, Progress};
 use crate::plugins::{ConfigRefused, PluginId};
 use crate::request::Request;
+use crate::status::LogLevel;
 
 use super::calls;
 
@@ -93,6 +95,19 @@ impl Running {
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
         self.due.notify_one();
+    }
+
+    /// What the guest got away with so far.
+    pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
+        lock(&self.host).diagnostics().to_vec()
+    }
+
+    pub(super) fn log_level(&self) -> LogLevel {
+        lock(&self.host).log_level()
+    }
+
+    pub(super) fn set_log_level(&self, level: LogLevel) {
+        lock(&self.host).set_log_level(level);
     }
 
     /// Ends the root contexts, as far as their guests let them.

@@ -16,6 +16,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::client::{ClientStream, Heads};
 use super::gateway::{Gateway, Settings};
 use super::running::Running;
+use super::stats::Stats;
+use super::traces::Traces;
 
 /// A connection that the listener has accepted.
 type Accepted = (std::net::TcpStream, SocketAddr);
@@ -50,6 +52,7 @@ impl WorkerThread {
     pub(super) fn start(
         index: usize,
         settings: Settings,
+        seen: (Arc<Stats>, Arc<Traces>),
         grace: Duration,
         running: impl FnOnce(Handle) -> Arc<Running>,
     ) -> std::io::Result<Self> {
@@ -62,7 +65,10 @@ impl WorkerThread {
         });
         let gateway = Arc::new(Gateway {
             worker: Arc::clone(&worker),
+            index,
             settings,
+            stats: seen.0,
+            traces: seen.1,
         });
         let (connections, accepted) = unbounded_channel();
         let thread = std::thread::Builder::new()
@@ -112,6 +118,7 @@ fn serve(
             };
             // Answers go out as they come, however small they are.
             let _slower = stream.set_nodelay(true);
+            let open = gateway.stats.open_connection();
             let gateway = Arc::clone(gateway);
             let heads = Heads::default();
             let stream = ClientStream::new(stream, heads.clone());
@@ -124,6 +131,7 @@ fn serve(
             tokio::spawn(async move {
                 // A client that breaks off or talks nonsense is its own affair, and the library has told it.
                 let _ended = connection.await;
+                drop(open);
             });
         }
         // Idle connections end at once, busy ones when their request is done or the time is up.

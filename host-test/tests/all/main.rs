@@ -17,6 +17,7 @@ mod loading;
 mod local_responses;
 mod recorded;
 mod serve;
+mod serve_admin;
 mod serve_calls;
 mod serve_streaming;
 mod serve_workers;

@@ -65,7 +65,7 @@ fn an_upstream_may_answer_while_the_request_is_on_its_way() {
         .write_all(&[POST, b"1\r\na\r\n"].concat())
         .expect("sent");
     let mut upstream = accept(&listener);
-    read_to(&mut upstream, b"a\r\n");
+    read_to(&mut upstream, b">a\r\n");
     upstream
         .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
         .expect("sent");
