@@ -14,7 +14,7 @@ use crate::grpc::GrpcPeer;
 use crate::headers::HeaderMap;
 use crate::journal::Journal;
 use crate::module::Module;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, PluginSettings};
 use crate::plugins::{Base, Draining, Loaded, PluginId, Worker};
 use crate::request::{Reply, Request};
 use crate::shared::{Metric, SharedState};
@@ -224,13 +224,15 @@ impl Host {
         id
     }
 
-    /// What each plugin of a chain has for a new stream. One that fails open and has no VM is left out.
+    /// What each plugin of a chain has for a new stream. One that fails open and has no VM is left out; one that is not there
+    /// any more lets nothing pass.
     fn filters(&mut self, chain: &[PluginId], worker: usize) -> Vec<Filter> {
         let mut filters = Vec::with_capacity(chain.len());
         for plugin in chain {
             let home = self.root_for_stream(*plugin, worker);
-            let Some(settings) = self.plugins.get(plugin).map(|plugin| plugin.settings) else {
-                continue;
+            let settings = match self.plugins.get(plugin) {
+                Some(plugin) => plugin.settings,
+                None => PluginSettings::default(),
             };
             if home.is_some() || settings.policy != FailurePolicy::FailOpen {
                 filters.push(Filter::new(settings, home));

@@ -64,6 +64,16 @@ pub(crate) struct PluginSettings {
     pub(crate) allow_on_headers_stop_iteration: bool,
 }
 
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            policy: FailurePolicy::default(),
+            reload_backoff: RELOAD_BACKOFF,
+            allow_on_headers_stop_iteration: false,
+        }
+    }
+}
+
 impl Plugin {
     /// A plugin that runs this module, with the name `plugin`, an empty `vm_id` and `root_id`, and an empty configuration.
     pub fn of(module: &Module) -> Self {
@@ -75,11 +85,7 @@ impl Plugin {
                 root_id: String::new(),
                 configuration: Arc::default(),
             },
-            settings: PluginSettings {
-                policy: FailurePolicy::default(),
-                reload_backoff: RELOAD_BACKOFF,
-                allow_on_headers_stop_iteration: false,
-            },
+            settings: PluginSettings::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bodies;
+mod chains;
 mod contexts;
 mod diagnostics;
 mod diff;
@@ -12,6 +13,7 @@ mod faults;
 mod grpc;
 mod guests;
 mod headers;
+mod lifecycle;
 mod limits;
 mod loading;
 mod local_responses;
