@@ -8,4 +8,7 @@ pub mod clock;
 pub mod database;
 pub mod entropy;
 pub mod feed;
+pub mod head_key;
+pub mod http;
 pub mod registry;
+pub mod serve;

@@ -2,14 +2,19 @@
 //!
 //! [`Registry::begin`] starts a [`Change`]; what is done with it becomes visible, in the policy too, when it is committed.
 
+mod audit;
 pub mod callers;
 mod change;
 mod error;
+mod import;
 mod log;
 mod mirror;
 mod name;
 pub mod persons;
 mod records;
+mod status;
+mod structure;
+mod token_list;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -24,10 +29,14 @@ use tokio::sync::{Mutex, watch};
 use crate::database::Database;
 use crate::entropy::Entropy;
 
+pub use audit::AuditLine;
 pub use change::{Actor, Change};
 pub use error::{Invalid, RegistryError};
+pub use import::Imported;
 pub use log::{Log, LogReader};
 pub use records::Kind;
+pub use status::Report;
+pub use token_list::{TokenFilter, TokenState, TokenView};
 
 use mirror::Mirror;
 

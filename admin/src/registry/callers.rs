@@ -5,6 +5,7 @@ use postern_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
 use super::change::stored;
@@ -71,6 +72,15 @@ pub struct CredentialView {
     pub id: String,
     /// Since when it is good.
     pub created_at: Timestamp,
+}
+
+/// A gateway that has proved who it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KnownGateway {
+    /// Its id.
+    pub gateway: String,
+    /// The id of the credential that it used.
+    pub credential: String,
 }
 
 /// A credential that was made: the only place where it stands.
@@ -265,18 +275,24 @@ impl Registry {
     pub async fn gateway_by_credential(
         &self,
         credential: &[u8],
-    ) -> Result<Option<String>, RegistryError> {
+    ) -> Result<Option<KnownGateway>, RegistryError> {
         // Looked up by hash: what the time of it tells is nothing about any credential that is good.
         let Some(hash) = Caller::Gateway.inspect(credential) else {
             return Ok(None);
         };
         let row = sqlx::query(
-            "SELECT gateway FROM gateway_credential WHERE hash = $1 AND revoked_at IS NULL",
+            "SELECT gateway, id FROM gateway_credential WHERE hash = $1 AND revoked_at IS NULL",
         )
         .bind(hash.as_bytes().to_vec())
         .fetch_optional(self.database().pool())
         .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        let known = |row: AnyRow| {
+            Ok(KnownGateway {
+                gateway: row.try_get(0)?,
+                credential: row.try_get(1)?,
+            })
+        };
+        row.map(known).transpose()
     }
 
     /// The operator whose credential this is.
@@ -348,7 +364,7 @@ impl Registry {
     }
 }
 
-fn operator(row: &sqlx::any::AnyRow) -> Result<OperatorView, RegistryError> {
+fn operator(row: &AnyRow) -> Result<OperatorView, RegistryError> {
     let (id, role): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let role = OperatorRole::parse(&role).ok_or_else(|| RegistryError::Corrupt {
         kind: Kind::Operator,

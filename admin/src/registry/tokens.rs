@@ -215,19 +215,9 @@ impl Change {
         };
         self.write_new(&Entry::Put(Put::Token(record.clone())))
             .await?;
-        let now = stored(self.now());
-        sqlx::query(
-            "INSERT INTO token (id, person, name, name_key, hash, origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(record.id.clone())
-        .bind(record.person.clone())
-        .bind(name.shown.clone())
-        .bind(name.key)
-        .bind(record.hash.as_bytes().to_vec())
-        .bind(origin.as_str())
-        .bind(now)
-        .execute(self.connection()?)
-        .await?;
+        let hash = record.hash.as_bytes().to_vec();
+        self.add_token_row(&record.id, &record.person, name.clone(), hash, origin)
+            .await?;
         let detail = json!({
             "name": name.shown,
             "person": record.person,
@@ -236,6 +226,31 @@ impl Change {
         });
         self.log("token.add", &record.id, detail).await?;
         Ok((name.shown, record))
+    }
+
+    /// Keeps what the registry knows of a token beyond the policy.
+    pub(super) async fn add_token_row(
+        &mut self,
+        id: &str,
+        person: &str,
+        name: Name,
+        hash: Vec<u8>,
+        origin: Origin,
+    ) -> Result<(), RegistryError> {
+        let now = stored(self.now());
+        sqlx::query(
+            "INSERT INTO token (id, person, name, name_key, hash, origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id.to_owned())
+        .bind(person.to_owned())
+        .bind(name.shown)
+        .bind(name.key)
+        .bind(hash)
+        .bind(origin.as_str())
+        .bind(now)
+        .execute(self.connection()?)
+        .await?;
+        Ok(())
     }
 
     async fn set_token_active(&mut self, id: &str, active: bool) -> Result<(), RegistryError> {

@@ -176,7 +176,8 @@ async fn a_credential_is_good_until_it_is_revoked_and_a_gateway_has_two_at_most(
     let registry = &setting.registry;
     for secret in [&first.secret, &second.secret] {
         let gateway = registry.gateway_by_credential(secret.as_bytes()).await;
-        assert_eq!(gateway.expect("looked up").as_deref(), Some("edge-1"));
+        let gateway = gateway.expect("looked up").expect("known");
+        assert_eq!(gateway.gateway, "edge-1");
     }
     let mut change = setting.begin().await;
     change
@@ -191,7 +192,8 @@ async fn a_credential_is_good_until_it_is_revoked_and_a_gateway_has_two_at_most(
     let gateway = registry
         .gateway_by_credential(second.secret.as_bytes())
         .await;
-    assert_eq!(gateway.expect("looked up").as_deref(), Some("edge-1"));
+    let gateway = gateway.expect("looked up").expect("known");
+    assert_eq!(gateway.credential, second.id);
 }
 
 #[tokio::test]

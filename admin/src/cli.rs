@@ -1,0 +1,167 @@
+//! The command line. It works on the database itself, so it needs no service that runs, and one that runs sees what it
+//! changed within a moment.
+
+mod callers;
+mod keys;
+mod output;
+mod persons;
+mod policy;
+mod serve;
+mod tokens;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use postern_admin::database::{Database, OpenError};
+use postern_admin::head_key::KeyFileError;
+use postern_admin::registry::{Actor, Change, Registry, RegistryError};
+
+use output::Output;
+
+/// The admin service of Postern: persons, API tokens and audiences, and the feed that carries them to the gateways
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// The SQLite file; made if there is none
+    #[arg(
+        long,
+        global = true,
+        env = "POSTERN_DATABASE",
+        default_value = "postern.db"
+    )]
+    database: PathBuf,
+    /// The name of the feed
+    #[arg(long, global = true, default_value = "default")]
+    feed: String,
+    /// Who the audit log says did it
+    #[arg(
+        long,
+        global = true,
+        env = "POSTERN_OPERATOR",
+        default_value = "command-line"
+    )]
+    operator: String,
+    /// Prints JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API and the feed
+    Serve(serve::Serve),
+    /// API tokens
+    #[command(subcommand)]
+    Token(tokens::Command),
+    /// Persons
+    #[command(subcommand)]
+    Person(persons::Command),
+    /// Roles, which audiences name
+    #[command(subcommand)]
+    Role(persons::RoleCommand),
+    /// Services with their methods and audiences
+    #[command(subcommand)]
+    Service(policy::ServiceCommand),
+    /// Signing keys, by name
+    #[command(subcommand)]
+    Key(keys::Command),
+    /// Root keys, which only gateways hold
+    #[command(subcommand)]
+    RootKey(keys::RootCommand),
+    /// The key that signs what the feed says
+    #[command(subcommand)]
+    HeadKey(keys::HeadCommand),
+    /// Gateways and their credentials
+    #[command(subcommand)]
+    Gateway(callers::GatewayCommand),
+    /// Operators and their credentials
+    #[command(subcommand)]
+    Operator(callers::OperatorCommand),
+    /// The whole policy
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Who changed what, the latest first
+    Audit(callers::Audit),
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{place}: {reason}")]
+    File { place: String, reason: String },
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What commands work with.
+pub(crate) struct Context {
+    registry: Registry,
+    operator: String,
+    output: Output,
+}
+
+impl Context {
+    async fn begin(&self) -> Result<Change, RegistryError> {
+        self.registry
+            .begin(Actor {
+                operator: self.operator.clone(),
+                address: "local".to_owned(),
+            })
+            .await
+    }
+}
+
+impl Arguments {
+    pub(crate) async fn run(self) -> ExitCode {
+        match self.command().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("postern-admin: {failure}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn command(self) -> Result<(), Failure> {
+        let output = Output { is_json: self.json };
+        // These need no database.
+        match self.command {
+            Command::RootKey(command) => return command.run(output),
+            Command::HeadKey(command) => return command.run(output),
+            _ => {}
+        }
+        let database = Database::open_file(&self.database).await?;
+        let registry = Registry::open(database.clone(), &self.feed).await?;
+        let context = Context {
+            registry,
+            operator: self.operator,
+            output,
+        };
+        let done = match self.command {
+            Command::Serve(command) => command.run(&context).await,
+            Command::Token(command) => command.run(&context).await,
+            Command::Person(command) => command.run(&context).await,
+            Command::Role(command) => command.run(&context).await,
+            Command::Service(command) => command.run(&context).await,
+            Command::Key(command) => command.run(&context).await,
+            Command::Gateway(command) => command.run(&context).await,
+            Command::Operator(command) => command.run(&context).await,
+            Command::Policy(command) => command.run(&context).await,
+            Command::Audit(command) => command.run(&context).await,
+            Command::RootKey(_) | Command::HeadKey(_) => Ok(()),
+        };
+        database.close().await;
+        done
+    }
+}

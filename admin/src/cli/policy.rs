@@ -1,0 +1,127 @@
+//! `postern-admin policy` and `service`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use postern_admin::registry::Kind;
+use postern_core::feed::Put;
+use postern_core::policy::document::{Document, Service};
+use serde::de::DeserializeOwned;
+
+use super::output::print_json;
+use super::{Context, Failure};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Prints the policy as a document, such as an inline policy is
+    Export,
+    /// Puts everything of a policy document into the registry, in one change
+    Import {
+        /// The document
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Adds the services of a file, or puts them in the place of those of their names: one service, or a list
+    Put {
+        /// JSON, as in a policy's `services`
+        file: PathBuf,
+    },
+    /// Lists services
+    List,
+    /// Shows one service
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Takes a service away
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+impl Command {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Export => {
+                let (_, document) = context.registry.document().await?;
+                print_json(&document)
+            }
+            Self::Import { file } => {
+                let document: Document = read(&file)?;
+                let mut change = context.begin().await?;
+                let counts = change.import(document).await?;
+                let position = change.commit().await?;
+                let words = format!("{counts}; revision {}", position.revision);
+                context.output.done(&words)
+            }
+        }
+    }
+}
+
+impl ServiceCommand {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Put { file } => {
+                let services = match read::<Vec<Service>>(&file) {
+                    Ok(services) => services,
+                    Err(_) => vec![read::<Service>(&file)?],
+                };
+                let mut change = context.begin().await?;
+                let count = services.len();
+                for service in services {
+                    change.put_service(service).await?;
+                }
+                change.commit().await?;
+                context
+                    .output
+                    .done(&format!("{count} service(s) are in the policy"))
+            }
+            Self::List => {
+                let records = context.registry.records(Kind::Service).await?;
+                let services: Vec<Service> = records
+                    .into_iter()
+                    .filter_map(|record| match record {
+                        Put::Service(service) => Some(service),
+                        _ => None,
+                    })
+                    .collect();
+                let heads = ["NAME", "METHODS", "HOSTS", "BASE PATH"];
+                context.output.list(heads, &services, |service: &Service| {
+                    [
+                        service.name.clone(),
+                        service.methods.len().to_string(),
+                        service.hosts.join(" "),
+                        service.base_path.clone(),
+                    ]
+                })
+            }
+            Self::Show { name } => print_json(&context.registry.service(&name).await?),
+            Self::Delete { name } => {
+                let mut change = context.begin().await?;
+                change.delete_service(&name).await?;
+                change.commit().await?;
+                context.output.done(&format!("{name} is deleted"))
+            }
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let failed = |reason: String| Failure::File {
+        place: file.display().to_string(),
+        reason,
+    };
+    let text = fs::read(file).map_err(|error| failed(error.to_string()))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(&text);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| failed(format!("{}: {}", error.path(), error.inner())))?;
+    deserializer
+        .end()
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(value)
+}

@@ -1,0 +1,12 @@
+//! `postern-admin`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::Arguments::parse().run().await
+}

@@ -1,0 +1,244 @@
+//! The HTTP API.
+
+use std::time::Duration;
+
+use hyper::Method;
+use postern_admin::registry::callers::OperatorRole;
+use postern_core::feed::{Expected, Head, Nonce, PageId};
+use serde_json::json;
+
+use crate::service::Service;
+
+const NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_never_again() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    let person = json!({"id": "p-1", "name": "Exporter"});
+    assert_eq!(service.post("/v1/persons", &ada, &person).await.status, 201);
+    let asked = json!({"name": "nightly", "person": "p-1", "expires_in": 30});
+    let made = service.post("/v1/tokens", &ada, &asked).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(made.header("cache-control"), "no-store");
+    let made = made.json();
+    let token = made["token"].as_str().expect("the token").to_owned();
+    assert!(token.starts_with("pst_"));
+    let id = made["id"].as_str().expect("an id");
+    for path in [
+        format!("/v1/tokens/{id}"),
+        "/v1/tokens".to_owned(),
+        "/v1/policy".to_owned(),
+        "/v1/audit".to_owned(),
+    ] {
+        let answer = service.get(&path, &ada).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(text.contains(id) && !text.contains(&token), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_reads_or_changes_anything_without_a_credential_that_is_good_for_it() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    let eve = service.operator("eve", OperatorRole::Auditor).await;
+    let edge = service.gateway("edge-1").await;
+    let feed = format!("/v1/feeds/default?after=0&epoch=0&nonce={NONCE}");
+    for (path, credential, status) in [
+        ("/v1/tokens", "", 401),
+        ("/v1/tokens", "pso_0000", 401),
+        ("/v1/tokens", edge.as_str(), 401),
+        ("/v1/tokens", ada.as_str(), 200),
+        ("/v1/tokens", eve.as_str(), 200),
+        (feed.as_str(), "", 401),
+        (feed.as_str(), ada.as_str(), 401),
+        (feed.as_str(), edge.as_str(), 200),
+    ] {
+        let answer = service.get(path, credential).await;
+        assert_eq!(answer.status, status, "{path}");
+        let challenges = answer.headers.contains_key("www-authenticate");
+        assert_eq!(challenges, status == 401, "{path}");
+    }
+    let person = json!({"name": "Exporter"});
+    assert_eq!(service.post("/v1/persons", &eve, &person).await.status, 403);
+    let mut change = service.setting.begin().await;
+    change.revoke_operator("ada").await.expect("revoked");
+    change.commit().await.expect("committed");
+    assert_eq!(service.get("/v1/tokens", &ada).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_bad_request_is_told_where_and_why_and_changes_nothing() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    service.setting.person("p-1").await;
+    service.setting.token("nightly", "p-1").await;
+    let before = service.setting.registry.position();
+    for (body, status, place) in [
+        (json!({"name": "a", "person": "p-1"}), 400, ""),
+        (
+            json!({"name": "a", "person": "p-1", "expires_in": "soon"}),
+            400,
+            "expires_in",
+        ),
+        (
+            json!({"name": "a", "person": "p-1", "expires_in": -1}),
+            400,
+            "expires_in",
+        ),
+        (
+            json!({"name": "a", "person": "p-1", "expires_in": 0}),
+            422,
+            "expires_in",
+        ),
+        (
+            json!({"name": " ", "person": "p-1", "expires_in": 1}),
+            422,
+            "name",
+        ),
+        (
+            json!({"name": "NIGHTLY", "person": "p-1", "expires_in": 1}),
+            409,
+            "name",
+        ),
+        (
+            json!({"name": "a", "person": "p-9", "expires_in": 1}),
+            404,
+            "",
+        ),
+        (
+            json!({"name": "a", "person": "p-1", "expires_in": 1, "x": 1}),
+            400,
+            "x",
+        ),
+    ] {
+        let answer = service.post("/v1/tokens", &ada, &body).await;
+        assert_eq!(answer.status, status, "{body}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        let problem = answer.json();
+        assert_eq!(problem["status"], status, "{body}");
+        if !place.is_empty() {
+            assert_eq!(problem["errors"][0]["path"], place, "{body}: {problem}");
+        }
+    }
+    let service_without_role = json!({
+        "name": "orders", "hosts": ["api.example.com"], "base_path": "/orders",
+        "audience": {"mode": "restricted", "roles": ["nobody"]}, "methods": []
+    });
+    let answer = service
+        .send(
+            Method::PUT,
+            "/v1/services/orders",
+            &ada,
+            &[("content-type", "application/json")],
+            service_without_role.to_string(),
+        )
+        .await;
+    assert_eq!(answer.status, 422);
+    let path = answer.json()["errors"][0]["path"].clone();
+    assert_eq!(path, "services[orders].audience.roles[0]");
+    assert_eq!(service.setting.registry.position(), before);
+}
+
+#[tokio::test]
+async fn a_gateway_reads_a_signed_head_and_the_pages_it_names() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    service.setting.person("p-1").await;
+    let path = format!("/v1/feeds/default?after=0&epoch=0&nonce={NONCE}");
+    let answer = service.get(&path, &edge).await;
+    let expected = Expected {
+        feed: "default",
+        nonce: Nonce::parse(NONCE).expect("a nonce"),
+        keys: &service.keys,
+    };
+    let signatures = answer.header("postern-signature").as_bytes();
+    let head = Head::verify(&answer.body, signatures, &expected).expect("a good head");
+    assert!(head.reset);
+    for id in &head.pages {
+        let page = service
+            .get(&format!("/v1/feeds/default/pages/{id}"), &edge)
+            .await;
+        assert_eq!(page.status, 200);
+        assert_eq!(PageId::of(&page.body), *id);
+        assert!(page.header("cache-control").contains("immutable"));
+    }
+    for path in [
+        "/v1/feeds/other?after=0&epoch=0&nonce=AAAAAAAAAAAAAAAAAAAAAA",
+        "/v1/feeds/default/pages/00",
+        "/v1/feeds/default/pages/0000000000000000000000000000000000000000000000000000000000000000",
+    ] {
+        assert_eq!(service.get(path, &edge).await.status, 404, "{path}");
+    }
+    let bad = "/v1/feeds/default?after=0&epoch=0&nonce=short";
+    assert_eq!(service.get(bad, &edge).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_is_answered_by_the_next_change() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    service.setting.person("p-1").await;
+    let position = service.setting.registry.position();
+    let path = format!(
+        "/v1/feeds/default?after={}&epoch={}&nonce={NONCE}",
+        position.revision, position.epoch
+    );
+    let prefer = [("prefer", "wait=50")];
+    let waiting = service.send(Method::GET, &path, &edge, &prefer, "");
+    let changing = async {
+        // Whether the request arrives before or after, it is answered by this.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        service.setting.person("p-2").await;
+    };
+    let (answer, ()) = tokio::join!(waiting, changing);
+    assert_eq!(answer.header("preference-applied"), "wait=50");
+    assert_eq!(answer.json()["revision"], position.revision + 1);
+}
+
+#[tokio::test]
+async fn a_credential_holds_one_request_and_a_stop_ends_all() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    let prefer = [("prefer", "wait=50")];
+    let path = format!("/v1/feeds/default?after=0&epoch=1&nonce={NONCE}");
+    let first = service.send(Method::GET, &path, &edge, &prefer, "");
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        service.get(&path, &edge).await
+    };
+    // The first one comes back although nothing has changed, since the second took its turn.
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.status, second.status), (200, 200));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_reads_other_formats_is_told_to_upgrade() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    let path = format!("/v1/feeds/default?after=0&epoch=0&nonce={NONCE}");
+    for (formats, status) in [("1", 200), ("2, 1", 200), ("2", 406), ("x", 406)] {
+        let headers = [("postern-format", formats)];
+        let answer = service.send(Method::GET, &path, &edge, &headers, "").await;
+        assert_eq!(answer.status, status, "{formats}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_tells_when_a_token_was_used_and_never_in_the_future() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    let edge = service.gateway("edge-1").await;
+    service.setting.person("p-1").await;
+    let token = service.setting.token("nightly", "p-1").await;
+    let id = token.record.id;
+    let report =
+        json!({"vm": "v1", "revision": 3, "last_used": {id.clone(): "2999-01-01T00:00:00Z"}});
+    assert_eq!(service.post("/v1/status", &edge, &report).await.status, 204);
+    let view = service.get(&format!("/v1/tokens/{id}"), &ada).await.json();
+    assert_eq!(view["last_used_on"], "edge-1");
+    let used = view["last_used_at"].as_str().expect("an instant");
+    assert!(used < "2999", "{used}");
+}
