@@ -112,7 +112,7 @@ impl Host {
     ) -> Result<Option<Diagnostic>, ConfigRefused> {
         let mut host = Self::assemble(Parts {
             template: plugin.clone(),
-            log_level: self.log_level,
+            log_level: self.log_level.get(),
             trace: false,
             workers: 1,
             main_thread_vm: false,
