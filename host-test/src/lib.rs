@@ -102,6 +102,7 @@ mod plugin;
 mod plugins;
 mod protobuf;
 mod request;
+pub mod scenario;
 pub mod serve;
 mod shared;
 mod state;

@@ -1,0 +1,298 @@
+//! Bytes that need not be text, and the headers made of them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::union::{OneOrMany, Union, text_or};
+
+/// Bytes: text as it stands, or a table for what is no text or is too long to write.
+///
+/// ```toml
+/// body = "text"
+/// body = { hex = "00 ff" }
+/// body = { base64 = "AP8=" }
+/// body = { file = "body.bin" }
+/// body = { repeat = "ab", times = 1000 }
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Bytes {
+    bytes: Vec<u8>,
+    file: Option<PathBuf>,
+}
+
+impl Bytes {
+    /// The bytes. Those of a file are there once [`load`](crate::scenario::load) has read it.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The file that they stand in, as the scenario names it.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    pub(in crate::scenario) fn fill(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, file: None }
+    }
+}
+
+/// The ways to write bytes that are no text. Exactly one of them.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "BytesTable")]
+pub(super) struct BytesTable {
+    /// Two hexadecimal digits for each byte; white space is skipped.
+    pub(super) hex: Option<String>,
+    /// RFC 4648, section 4, with its padding.
+    pub(super) base64: Option<String>,
+    /// The contents of a file, relative to the scenario's folder.
+    pub(super) file: Option<PathBuf>,
+    /// A text to be repeated.
+    pub(super) repeat: Option<String>,
+    /// How often `repeat` is there.
+    pub(super) times: Option<u32>,
+}
+
+/// No scenario needs more, and a typing error should not take all memory.
+const MAX_REPEATED: usize = 256 * 1024 * 1024;
+
+impl BytesTable {
+    pub(super) fn into_bytes(self) -> Result<Bytes, String> {
+        let bytes = match self {
+            Self {
+                hex: Some(hex),
+                base64: None,
+                file: None,
+                repeat: None,
+                times: None,
+            } => from_hex(&hex)?,
+            Self {
+                hex: None,
+                base64: Some(text),
+                file: None,
+                repeat: None,
+                times: None,
+            } => STANDARD
+                .decode(&text)
+                .map_err(|error| format!("not base64: {error}"))?,
+            Self {
+                hex: None,
+                base64: None,
+                file: Some(file),
+                repeat: None,
+                times: None,
+            } => {
+                return Ok(Bytes {
+                    bytes: Vec::new(),
+                    file: Some(file),
+                });
+            }
+            Self {
+                hex: None,
+                base64: None,
+                file: None,
+                repeat: Some(text),
+                times: Some(times),
+            } => {
+                let times = usize::try_from(times).unwrap_or(usize::MAX);
+                if text.len().saturating_mul(times) > MAX_REPEATED {
+                    return Err("more than 256 MiB".to_owned());
+                }
+                text.into_bytes().repeat(times)
+            }
+            _ => {
+                return Err(
+                    "exactly one of `hex`, `base64`, `file`, or `repeat` with `times` belongs here"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(bytes.into())
+    }
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .map(|letter| {
+            letter
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+                .ok_or_else(|| format!("`{letter}` is no hexadecimal digit"))
+        })
+        .collect::<Result<_, _>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if rest.is_empty() {
+        Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    } else {
+        Err("an odd number of hexadecimal digits".to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let union = Union {
+            expecting: "text, or a table with `hex`, `base64`, `file`, or `repeat` and `times`",
+            text: Some(|text| Ok(text.as_bytes().to_vec().into())),
+            integer: None,
+            table: BytesTable::into_bytes,
+        };
+        union.read(deserializer)
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        text_or::<BytesTable>(
+            generator,
+            "Bytes: text, or a table for what is no text or too long to write.",
+        )
+    }
+}
+
+/// Headers or trailers in their order, with duplicates: a list of pairs, or a table in which a list stands for several
+/// headers of one name.
+///
+/// ```toml
+/// headers = [["x-a", "1"], ["x-b", "2"], ["x-a", "3"]]
+/// headers = { x-a = ["1", "3"], x-b = "2" }
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Headers(Vec<(String, Bytes)>);
+
+impl Headers {
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(in crate::scenario) fn values_mut(&mut self) -> impl Iterator<Item = &mut Bytes> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of `[name, value]`, or a table of names and values")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Headers, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = list.next_element()? {
+                    pairs.push(pair);
+                }
+                Ok(Headers(pairs))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Headers, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((name, value)) = table.next_entry::<String, OneOrMany<Bytes>>()? {
+                    pairs.extend(value.values.into_iter().map(|value| (name.clone(), value)));
+                }
+                Ok(Headers(pairs))
+            }
+        }
+
+        deserializer.deserialize_any(Pairs)
+    }
+}
+
+impl JsonSchema for Headers {
+    fn schema_name() -> Cow<'static, str> {
+        "Headers".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<Bytes>();
+        let values = generator.subschema_for::<OneOrMany<Bytes>>();
+        json_schema!({
+            "description": "Headers in their order, with duplicates: a list of pairs, or a table in which a list stands for several headers of one name.",
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": { "type": "array", "prefixItems": [{ "type": "string" }, value], "minItems": 2, "maxItems": 2 }
+                },
+                { "type": "object", "additionalProperties": values }
+            ]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Bytes, String> {
+        #[derive(serde::Deserialize)]
+        struct Holder {
+            b: Bytes,
+        }
+        toml::from_str::<Holder>(toml)
+            .map(|holder| holder.b)
+            .map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_can_be_written_in_several_ways() {
+        let of = |toml: &str| read(toml).expect("bytes").as_slice().to_vec();
+        assert_eq!(of("b = 'ä'"), "ä".as_bytes());
+        assert_eq!(of("b = { hex = '00 fF' }"), [0, 255]);
+        assert_eq!(of("b = { base64 = 'AP8=' }"), [0, 255]);
+        assert_eq!(of("b = { repeat = 'ab', times = 2 }"), b"abab");
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_with_the_reason() {
+        for (toml, reason) in [
+            ("b = {}", "exactly one"),
+            ("b = { hex = '00', base64 = '' }", "exactly one"),
+            ("b = { hex = '0' }", "odd number"),
+            ("b = { hex = 'zz' }", "`z` is no"),
+            (
+                "b = { repeat = 'aaaaaaaaaa', times = 4000000000 }",
+                "256 MiB",
+            ),
+            ("b = { hax = '00' }", "unknown field `hax`"),
+            ("b = 1", "invalid type: integer"),
+        ] {
+            let error = read(toml).expect_err(toml);
+            assert!(error.contains(reason), "{toml}: {error}");
+        }
+    }
+}

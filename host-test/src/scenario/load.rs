@@ -1,0 +1,431 @@
+//! Reading scenario files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::format::{
+    Action, Bytes, Expect, FaultEffect, FaultSpec, File, HeaderExpect, LogPattern, NamedScenario,
+    PeerReply, Rule, Setup, Start, Step, Text,
+};
+
+/// How the names of scenario files end, where a folder is searched for them.
+pub(super) const EXTENSION: &str = ".scenario.toml";
+
+/// One scenario, with everything that its file says for all of them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in the file it stands.
+    pub place: Place,
+    /// Its name.
+    pub name: String,
+    /// The module, unless whoever runs the scenario has to name one.
+    pub module: Option<PathBuf>,
+    /// What it runs in.
+    pub setup: Setup,
+    /// Who answers requests that the filter lets through.
+    pub upstream: Vec<Rule>,
+    /// The clusters that the filter can call, and what they answer.
+    pub clusters: BTreeMap<String, Vec<Rule>>,
+    /// Faults that are there from the start.
+    pub faults: Vec<FaultSpec>,
+    /// What is to come of the start.
+    pub start: Start,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// Where in its file a scenario stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// The file is one scenario.
+    Whole,
+    /// It is one of the list `scenario`, counted from 0, and `start` is its own.
+    Listed {
+        /// The place in the list.
+        index: usize,
+        /// Whether it says itself what is to come of the start.
+        own_start: bool,
+    },
+}
+
+/// Why a scenario file cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file or folder cannot be read.
+    #[error("{}: {source}", .path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or has a key or a value that does not belong there.
+    #[error("{}:{line}:{column}: {}{message}", .file.display(), prefix(.key))]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in letters, from 1.
+        column: usize,
+        /// The key in its whole length, such as `step[0].expect.status`; empty if the file is no TOML.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The file says something that makes no sense as a whole.
+    #[error("{}: {message}", .file.display())]
+    Meaning {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A folder has no scenario files in it.
+    #[error("{}: no files `*{EXTENSION}` in this folder", .0.display())]
+    NoFiles(PathBuf),
+}
+
+fn prefix(key: &str) -> String {
+    if key.is_empty() {
+        String::new()
+    } else {
+        format!("{key}: ")
+    }
+}
+
+/// Reads the scenarios of one file, and the files that they name but for the module.
+///
+/// # Errors
+/// [`LoadError`], with the place in the file where there is one.
+pub fn load(file: impl AsRef<Path>) -> Result<Vec<Scenario>, LoadError> {
+    let path = file.as_ref();
+    let text = read_text(path)?;
+    let file = parse(path, &text)?;
+    let mut scenarios = split(path, file)?;
+    let base = folder(path);
+    for scenario in &mut scenarios {
+        if let Some(module) = &mut scenario.module {
+            *module = base.join(&*module);
+        }
+        read_files(scenario, base)?;
+    }
+    Ok(scenarios)
+}
+
+/// The scenario files among these paths: files as they are, and everything named `*.scenario.toml` in folders and theirs, in
+/// order of their names.
+///
+/// # Errors
+/// When a folder cannot be read or has none.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            search(path, &mut files)?;
+            if files.len() == before {
+                return Err(LoadError::NoFiles(path.clone()));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // What a link leads to may be a folder above it: only what really is in the folder is searched.
+        entries.push((entry.path(), entry.file_type().map_err(failed)?));
+    }
+    entries.sort_by(|one, other| one.0.cmp(&other.0));
+    for (path, kind) in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if kind.is_dir() && !name.starts_with('.') && name != "target" {
+            search(&path, files)?;
+        } else if !kind.is_dir() && name.ends_with(EXTENSION) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, LoadError> {
+    std::fs::read_to_string(path).map_err(|source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads the text of a scenario file as it is written.
+fn parse(path: &Path, text: &str) -> Result<File, LoadError> {
+    let syntax = |key: String, error: &toml::de::Error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let (line, column) = position(text, start);
+        LoadError::Syntax {
+            file: path.to_owned(),
+            line,
+            column,
+            key,
+            message: error.message().to_owned(),
+        }
+    };
+    let deserializer =
+        toml::Deserializer::parse(text).map_err(|error| syntax(String::new(), &error))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let key = match error.path().to_string() {
+            root if root == "." => String::new(),
+            key => key,
+        };
+        syntax(key, error.inner())
+    })
+}
+
+/// Line and column of a byte of the text, both from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
+}
+
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn split(path: &Path, file: File) -> Result<Vec<Scenario>, LoadError> {
+    let meaning = |message: String| LoadError::Meaning {
+        file: path.to_owned(),
+        message,
+    };
+    match (file.step.is_empty(), file.scenario.is_empty()) {
+        (false, false) => Err(meaning(
+            "`step` and `scenario` exclude each other: put the steps into a scenario".to_owned(),
+        )),
+        (true, true) if file.start.expect.is_none() => Err(meaning(
+            "no `[[step]]` and no `[[scenario]]`: nothing would be tested".to_owned(),
+        )),
+        (_, true) => {
+            let name = file.name.unwrap_or_else(|| stem(path));
+            Ok(vec![Scenario {
+                file: path.to_owned(),
+                place: Place::Whole,
+                name,
+                module: file.host.module.clone(),
+                setup: file.host,
+                upstream: file.upstream,
+                clusters: file.cluster,
+                faults: file.fault,
+                start: file.start,
+                steps: file.step,
+            }])
+        }
+        (true, false) => {
+            let mut file = file;
+            let list = std::mem::take(&mut file.scenario);
+            let mut names = BTreeSet::new();
+            let mut scenarios = Vec::new();
+            for (index, named) in list.into_iter().enumerate() {
+                if !names.insert(named.name.clone()) {
+                    return Err(meaning(format!(
+                        "two scenarios have the name `{}`",
+                        named.name
+                    )));
+                }
+                scenarios.push(listed(path, &file, named, index));
+            }
+            Ok(scenarios)
+        }
+    }
+}
+
+fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scenario {
+    let setup = named.host.over(&file.host);
+    let mut upstream = named.upstream;
+    upstream.extend(file.upstream.iter().cloned());
+    let mut clusters = file.cluster.clone();
+    clusters.extend(named.cluster);
+    let mut faults = file.fault.clone();
+    faults.extend(named.fault);
+    Scenario {
+        file: path.to_owned(),
+        place: Place::Listed {
+            index,
+            own_start: named.start.is_some(),
+        },
+        name: named.name,
+        module: setup.module.clone(),
+        setup,
+        upstream,
+        clusters,
+        faults,
+        start: named.start.unwrap_or_else(|| file.start.clone()),
+        steps: named.step,
+    }
+}
+
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name
+        .strip_suffix(EXTENSION)
+        .or_else(|| name.strip_suffix(".toml"));
+    stem.unwrap_or(&name).to_owned()
+}
+
+/// Reads the files that the scenario's values stand in.
+fn read_files(scenario: &mut Scenario, base: &Path) -> Result<(), LoadError> {
+    let mut outcome = Ok(());
+    each_value(scenario, &mut |bytes| {
+        if let Some(file) = bytes.file()
+            && outcome.is_ok()
+        {
+            let path = base.join(file);
+            match std::fs::read(&path) {
+                Ok(contents) => bytes.fill(contents),
+                Err(source) => outcome = Err(LoadError::Read { path, source }),
+            }
+        }
+    });
+    outcome
+}
+
+/// Calls `visit` for everything in a scenario that may stand in a file.
+fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
+    let setup = &mut scenario.setup;
+    setup.configuration.iter_mut().for_each(&mut *visit);
+    setup.vm_configuration.iter_mut().for_each(&mut *visit);
+    let rules = scenario.clusters.values_mut().flatten();
+    for rule in rules.chain(&mut scenario.upstream) {
+        for text in rule.method.iter_mut().chain(&mut rule.path) {
+            text.bytes_mut().iter_mut().for_each(&mut *visit);
+        }
+        rule.replies
+            .iter_mut()
+            .for_each(|reply| reply_values(reply, visit));
+    }
+    scenario
+        .faults
+        .iter_mut()
+        .for_each(|fault| fault_values(fault, visit));
+    if let Some(expect) = &mut scenario.start.expect {
+        expect_values(expect, visit);
+    }
+    for step in &mut scenario.steps {
+        match &mut step.action {
+            Some(Action::Request(request)) => {
+                let parts = [
+                    &mut request.method,
+                    &mut request.path,
+                    &mut request.authority,
+                    &mut request.scheme,
+                    &mut request.body,
+                ];
+                parts.into_iter().flatten().for_each(&mut *visit);
+                request.chunks.iter_mut().for_each(&mut *visit);
+                request.headers.values_mut().for_each(&mut *visit);
+                request.trailers.values_mut().for_each(&mut *visit);
+            }
+            Some(Action::Body(body)) => {
+                body.chunks.iter_mut().for_each(&mut *visit);
+                body.trailers.values_mut().for_each(&mut *visit);
+            }
+            Some(Action::Reply(reply)) => reply_values(reply, visit),
+            Some(Action::Configure(configuration)) => visit(configuration),
+            Some(Action::Fault(fault)) => fault_values(fault, visit),
+            Some(Action::SharedData(data)) => data.values_mut().for_each(&mut *visit),
+            Some(
+                Action::Disconnect
+                | Action::Advance(_)
+                | Action::WallClock(_)
+                | Action::Drain
+                | Action::ClearFaults,
+            )
+            | None => {}
+        }
+        if let Some(expect) = &mut step.expect {
+            expect_values(expect, visit);
+        }
+    }
+}
+
+fn reply_values(reply: &mut PeerReply, visit: &mut dyn FnMut(&mut Bytes)) {
+    if let PeerReply::Response(response) = reply {
+        response.body.iter_mut().for_each(&mut *visit);
+        response.chunks.iter_mut().for_each(&mut *visit);
+        response.headers.values_mut().for_each(&mut *visit);
+        response.trailers.values_mut().for_each(&mut *visit);
+    }
+}
+
+fn fault_values(fault: &mut FaultSpec, visit: &mut dyn FnMut(&mut Bytes)) {
+    if let FaultEffect::Bytes(bytes) = &mut fault.effect {
+        visit(bytes);
+    }
+}
+
+fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
+    let mut texts: Vec<&mut Text> = Vec::new();
+    let mut headers: Vec<&mut HeaderExpect> = Vec::new();
+    texts.extend(
+        [
+            &mut expect.details,
+            &mut expect.body,
+            &mut expect.trap,
+            &mut expect.refused,
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    headers.extend(expect.headers.iter_mut().chain(&mut expect.trailers));
+    texts.extend(pairs(&mut expect.headers_in_order));
+    if let Some(upstream) = &mut expect.upstream {
+        texts.extend(&mut upstream.body);
+        texts.extend(pairs(&mut upstream.headers_in_order));
+        headers.extend(upstream.headers.iter_mut().chain(&mut upstream.trailers));
+    }
+    if let Some(local) = &mut expect.local_response {
+        texts.extend(local.details.iter_mut().chain(&mut local.body));
+        headers.extend(&mut local.headers);
+    }
+    for callout in expect.callouts.iter_mut().flatten() {
+        texts.extend(callout.cluster.iter_mut().chain(&mut callout.body));
+        headers.extend(callout.headers.iter_mut().chain(&mut callout.trailers));
+    }
+    let tables = expect
+        .filter_state
+        .iter_mut()
+        .chain(&mut expect.shared_data);
+    texts.extend(tables.flat_map(BTreeMap::values_mut));
+    let lines = expect.log.iter_mut().chain(&mut expect.log_in_order);
+    texts.extend(
+        lines
+            .flatten()
+            .map(|line: &mut LogPattern| &mut line.message),
+    );
+    texts.extend(headers.into_iter().flat_map(HeaderExpect::texts_mut));
+    for text in texts {
+        text.bytes_mut().iter_mut().for_each(&mut *visit);
+    }
+}
+
+fn pairs(list: &mut Option<Vec<(String, Text)>>) -> impl Iterator<Item = &mut Text> {
+    list.iter_mut().flatten().map(|(_, text)| text)
+}
