@@ -1,4 +1,26 @@
-//! The subcommands that are no more than their arguments and what they print.
+//! The subcommands: each reads its arguments, calls the library, and says how it went.
 
-pub(crate) mod bench;
-pub(crate) mod diff;
+mod bench;
+mod diff;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Bench(bench::BenchArgs),
+    Diff(diff::DiffArgs),
+    Serve(serve::ServeArgs),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> ExitCode {
+        match self {
+            Self::Bench(args) => bench::run(args),
+            Self::Diff(args) => args.run(),
+            Self::Serve(args) => serve::run(args),
+        }
+    }
+}
