@@ -75,14 +75,7 @@ impl Host {
 
     /// Goes to the next reply of a cluster; false if none is on its way.
     pub(crate) fn advance_to_next_reply(&mut self) -> bool {
-        let due = self
-            .workers
-            .iter()
-            .flat_map(|worker| &worker.replies)
-            .map(|reply| reply.due)
-            .filter(|due| *due < NEVER)
-            .min();
-        match due {
+        match self.next_reply() {
             Some(due) => {
                 self.advance(Duration::from_nanos(
                     due.saturating_sub(self.clock.monotonic()),
@@ -91,6 +84,18 @@ impl Host {
             }
             None => false,
         }
+    }
+
+    /// When the next reply of a cluster is due, on the monotonic clock.
+    pub(crate) fn next_reply(&self) -> Option<u64> {
+        let replies = self.workers.iter().flat_map(|worker| &worker.replies);
+        let due = replies.map(|reply| reply.due);
+        due.filter(|due| *due < NEVER).min()
+    }
+
+    /// When anything is due next, on the monotonic clock.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.next_event().map(|(due, ..)| due)
     }
 
     /// Does what callbacks left to be done: calls are sent out, queues announced, other streams moved on, upstreams asked.

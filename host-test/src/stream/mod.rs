@@ -5,6 +5,7 @@ mod chain;
 mod departed;
 mod filter;
 mod flow;
+mod snapshot;
 
 use std::collections::VecDeque;
 
@@ -265,18 +266,7 @@ impl Stream {
         for filter in 0..self.filters.len() {
             self.detach_filter(filter, vms);
         }
-        let filter_state = self
-            .info
-            .filter_state
-            .lock()
-            .iter()
-            .map(|(path, value)| {
-                (
-                    format!("wasm.{}", String::from_utf8_lossy(path)),
-                    value.clone(),
-                )
-            })
-            .collect();
+        let filter_state = self.named_filter_state();
         Exchange {
             response: self.client,
             answered_by: self.answered_by,
