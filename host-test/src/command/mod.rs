@@ -2,6 +2,8 @@
 
 mod bench;
 mod diff;
+mod run;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -12,6 +14,8 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Bench(bench::BenchArgs),
     Diff(diff::DiffArgs),
+    Run(run::RunArgs),
+    Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
 }
 
@@ -20,6 +24,8 @@ impl Command {
         match self {
             Self::Bench(args) => bench::run(args),
             Self::Diff(args) => args.run(),
+            Self::Run(args) => args.run(),
+            Self::Schema(args) => args.run(),
             Self::Serve(args) => serve::run(args),
         }
     }

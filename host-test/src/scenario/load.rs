@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::format::{
-    Action, Bytes, Expect, FaultEffect, FaultSpec, File, HeaderExpect, LogPattern, NamedScenario,
-    PeerReply, Rule, Setup, Start, Step, Text,
-};
+use super::files::read_files;
+use super::format::{Action, FaultSpec, File, NamedScenario, PeerReply, Rule, Setup, Start, Step};
 
 /// How the names of scenario files end, where a folder is searched for them.
 pub(super) const EXTENSION: &str = ".scenario.toml";
@@ -112,6 +110,10 @@ pub fn load(file: impl AsRef<Path>) -> Result<Vec<Scenario>, LoadError> {
         if let Some(module) = &mut scenario.module {
             *module = base.join(&*module);
         }
+        check(scenario).map_err(|message| LoadError::Meaning {
+            file: path.to_owned(),
+            message,
+        })?;
         read_files(scenario, base)?;
     }
     Ok(scenarios)
@@ -290,142 +292,33 @@ fn stem(path: &Path) -> String {
     stem.unwrap_or(&name).to_owned()
 }
 
-/// Reads the files that the scenario's values stand in.
-fn read_files(scenario: &mut Scenario, base: &Path) -> Result<(), LoadError> {
-    let mut outcome = Ok(());
-    each_value(scenario, &mut |bytes| {
-        if let Some(file) = bytes.file()
-            && outcome.is_ok()
+/// What each part of a scenario cannot know by itself.
+fn check(scenario: &Scenario) -> Result<(), String> {
+    if scenario.steps.is_empty() && scenario.start.expect.is_none() {
+        return Err(format!("`{}` has no steps", scenario.name));
+    }
+    let replies = |rules: &[Rule]| -> Vec<PeerReply> {
+        let replies = rules.iter().flat_map(|rule| rule.replies.iter());
+        replies.cloned().collect()
+    };
+    let refuses = |reply: &PeerReply| matches!(reply, PeerReply::Refused);
+    if replies(&scenario.upstream).iter().any(refuses) {
+        return Err("`refused` is only for clusters".to_owned());
+    }
+    let manual = |reply: &PeerReply| matches!(reply, PeerReply::Manual);
+    let mut clusters = scenario.clusters.values();
+    if clusters.any(|rules| replies(rules).iter().any(manual)) {
+        return Err("`manual` is only for the upstream".to_owned());
+    }
+    for (index, step) in scenario.steps.iter().enumerate() {
+        if let Some(Action::Reply(reply)) = &step.action
+            && !matches!(reply, PeerReply::Response(_) | PeerReply::Reset(_))
         {
-            let path = base.join(file);
-            match std::fs::read(&path) {
-                Ok(contents) => bytes.fill(contents),
-                Err(source) => outcome = Err(LoadError::Read { path, source }),
-            }
-        }
-    });
-    outcome
-}
-
-/// Calls `visit` for everything in a scenario that may stand in a file.
-fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
-    let setup = &mut scenario.setup;
-    setup.configuration.iter_mut().for_each(&mut *visit);
-    setup.vm_configuration.iter_mut().for_each(&mut *visit);
-    let rules = scenario.clusters.values_mut().flatten();
-    for rule in rules.chain(&mut scenario.upstream) {
-        for text in rule.method.iter_mut().chain(&mut rule.path) {
-            text.bytes_mut().iter_mut().for_each(&mut *visit);
-        }
-        rule.replies
-            .iter_mut()
-            .for_each(|reply| reply_values(reply, visit));
-    }
-    scenario
-        .faults
-        .iter_mut()
-        .for_each(|fault| fault_values(fault, visit));
-    if let Some(expect) = &mut scenario.start.expect {
-        expect_values(expect, visit);
-    }
-    for step in &mut scenario.steps {
-        match &mut step.action {
-            Some(Action::Request(request)) => {
-                let parts = [
-                    &mut request.method,
-                    &mut request.path,
-                    &mut request.authority,
-                    &mut request.scheme,
-                    &mut request.body,
-                ];
-                parts.into_iter().flatten().for_each(&mut *visit);
-                request.chunks.iter_mut().for_each(&mut *visit);
-                request.headers.values_mut().for_each(&mut *visit);
-                request.trailers.values_mut().for_each(&mut *visit);
-            }
-            Some(Action::Body(body)) => {
-                body.chunks.iter_mut().for_each(&mut *visit);
-                body.trailers.values_mut().for_each(&mut *visit);
-            }
-            Some(Action::Reply(reply)) => reply_values(reply, visit),
-            Some(Action::Configure(configuration)) => visit(configuration),
-            Some(Action::Fault(fault)) => fault_values(fault, visit),
-            Some(Action::SharedData(data)) => data.values_mut().for_each(&mut *visit),
-            Some(
-                Action::Disconnect
-                | Action::Advance(_)
-                | Action::WallClock(_)
-                | Action::Drain
-                | Action::ClearFaults,
-            )
-            | None => {}
-        }
-        if let Some(expect) = &mut step.expect {
-            expect_values(expect, visit);
+            return Err(format!(
+                "step {}: what the upstream replies by hand is a response or a `reset`",
+                index + 1
+            ));
         }
     }
-}
-
-fn reply_values(reply: &mut PeerReply, visit: &mut dyn FnMut(&mut Bytes)) {
-    if let PeerReply::Response(response) = reply {
-        response.body.iter_mut().for_each(&mut *visit);
-        response.chunks.iter_mut().for_each(&mut *visit);
-        response.headers.values_mut().for_each(&mut *visit);
-        response.trailers.values_mut().for_each(&mut *visit);
-    }
-}
-
-fn fault_values(fault: &mut FaultSpec, visit: &mut dyn FnMut(&mut Bytes)) {
-    if let FaultEffect::Bytes(bytes) = &mut fault.effect {
-        visit(bytes);
-    }
-}
-
-fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
-    let mut texts: Vec<&mut Text> = Vec::new();
-    let mut headers: Vec<&mut HeaderExpect> = Vec::new();
-    texts.extend(
-        [
-            &mut expect.details,
-            &mut expect.body,
-            &mut expect.trap,
-            &mut expect.refused,
-        ]
-        .into_iter()
-        .flatten(),
-    );
-    headers.extend(expect.headers.iter_mut().chain(&mut expect.trailers));
-    texts.extend(pairs(&mut expect.headers_in_order));
-    if let Some(upstream) = &mut expect.upstream {
-        texts.extend(&mut upstream.body);
-        texts.extend(pairs(&mut upstream.headers_in_order));
-        headers.extend(upstream.headers.iter_mut().chain(&mut upstream.trailers));
-    }
-    if let Some(local) = &mut expect.local_response {
-        texts.extend(local.details.iter_mut().chain(&mut local.body));
-        headers.extend(&mut local.headers);
-    }
-    for callout in expect.callouts.iter_mut().flatten() {
-        texts.extend(callout.cluster.iter_mut().chain(&mut callout.body));
-        headers.extend(callout.headers.iter_mut().chain(&mut callout.trailers));
-    }
-    let tables = expect
-        .filter_state
-        .iter_mut()
-        .chain(&mut expect.shared_data);
-    texts.extend(tables.flat_map(BTreeMap::values_mut));
-    let lines = expect.log.iter_mut().chain(&mut expect.log_in_order);
-    texts.extend(
-        lines
-            .flatten()
-            .map(|line: &mut LogPattern| &mut line.message),
-    );
-    texts.extend(headers.into_iter().flat_map(HeaderExpect::texts_mut));
-    for text in texts {
-        text.bytes_mut().iter_mut().for_each(&mut *visit);
-    }
-}
-
-fn pairs(list: &mut Option<Vec<(String, Text)>>) -> impl Iterator<Item = &mut Text> {
-    list.iter_mut().flatten().map(|(_, text)| text)
+    Ok(())
 }

@@ -26,10 +26,21 @@
 //! [`format`] has the types of a file, [`load`] reads one, [`run`] runs one scenario, and [`run_files`] runs files and folders in
 //! parallel. `docs/host/scenarios.md` is the reference.
 
+mod bless;
+mod build;
+mod check;
+mod files;
 pub mod format;
 mod load;
+mod observed;
+mod play;
+mod report;
+mod run;
+mod upstream;
 
 pub use load::{LoadError, Place, Scenario, find, load};
+pub use report::{Failure, Format, Outcome, Report};
+pub use run::{Options, RunError, run, run_files};
 
 /// The JSON Schema of scenario files (draft 2020-12), made from the types of [`format`].
 pub fn schema() -> serde_json::Value {

@@ -10,7 +10,7 @@ use crate::host::Host;
 impl Host {
     /// What came of a stream so far; the stream goes on. `None`: it is not of this host, or was taken before.
     pub fn snapshot(&self, stream: StreamId) -> Option<Exchange> {
-        self.streams.get(&stream).map(Stream::snapshot)
+        self.streams.get(&stream).map(|stream| stream.snapshot())
     }
 
     /// The callbacks that ran for a stream so far.

@@ -18,6 +18,7 @@ mod limits;
 mod loading;
 mod local_responses;
 mod recorded;
+mod scenarios;
 mod serve;
 mod serve_admin;
 mod serve_calls;

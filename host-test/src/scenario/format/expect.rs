@@ -9,9 +9,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::matcher::{LogPattern, Number, Text};
 use super::union::OneOrMany;
+use crate::diagnostics::{Code, UnknownCode};
 
-/// What is to come of a step. What is left out is not looked at, but for two things: a VM that dies is a failure unless `trap`
-/// says otherwise, and so is a configuration that is refused unless `refused` does.
+/// What is to come of a step. What is left out is not looked at, but for three things: a VM that dies is a failure unless `trap`
+/// says otherwise, so is a configuration that is refused unless `refused` does, and a finding of severity `error` about the guest
+/// unless `diagnostics` or the host's `allow` does.
 ///
 /// What the stream got (status, headers, body, upstream, …) is looked at as it stands after the step; log lines, callouts, costs,
 /// and changes of metrics are those of the step.
@@ -55,12 +57,29 @@ pub struct Expect {
     pub metrics_change: Option<BTreeMap<String, Number>>,
     /// Shared data of the plugin's `vm_id` as it stands after the step.
     pub shared_data: Option<BTreeMap<String, Text>>,
+    /// The codes of all findings about the guest that are new with the step and not accepted, and no others; those of severity
+    /// `info` only if they are here.
+    pub diagnostics: Option<Vec<CodeName>>,
     /// What the guest's callbacks in the step cost, all of them together.
     pub cost: Option<CostExpect>,
     /// Why a VM died; without this, none may die.
     pub trap: Option<Text>,
     /// Why the configuration was refused, and the last line that the guest logged; without this, it must not be.
     pub refused: Option<Text>,
+}
+
+/// The code of a finding, such as `PH014`, or its name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(try_from = "String")]
+#[schemars(rename = "Code")]
+pub struct CodeName(#[schemars(with = "String")] pub Code);
+
+impl TryFrom<String> for CodeName {
+    type Error = UnknownCode;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
 }
 
 /// Who made a response.
@@ -178,6 +197,27 @@ pub struct CallbackCostExpect {
     pub calls: Option<Number>,
     /// Which host functions were called and how often: these, and no others.
     pub host_calls: Option<BTreeMap<String, Number>>,
+}
+
+/// Whether an expectation has no key at all. Taking the type apart keeps a new key from being forgotten.
+macro_rules! says_nothing {
+    ($($type:ident { $($key:ident)* })*) => {
+        $(impl $type {
+            /// Whether there is no key at all: a place for `--bless` to fill in.
+            pub fn says_nothing(&self) -> bool {
+                let Self { $($key),* } = self;
+                $($key.is_none())&&*
+            }
+        })*
+    };
+}
+
+says_nothing! {
+    Expect { status answered_by state details headers headers_in_order body trailers complete upstream local_response filter_state callouts log log_in_order metrics metrics_change shared_data diagnostics cost trap refused }
+    UpstreamExpect { reached headers headers_in_order body trailers complete }
+    LocalResponseExpect { sent status details body headers grpc_status }
+    CostExpect { fuel calls host_calls bytes_to_guest bytes_from_guest callbacks }
+    CallbackCostExpect { count fuel calls host_calls }
 }
 
 /// What headers are to be, by name: the value of the only one, or the values of all of that name.

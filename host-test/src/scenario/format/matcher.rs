@@ -312,13 +312,9 @@ impl Number {
     }
 }
 
+/// A tolerance in percent does not see the last digits of numbers above 2^53.
 fn precise(number: i64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a tolerance in percent does not see the last digits of numbers above 2^53"
-    )]
-    let precise = number as f64;
-    precise
+    number as f64
 }
 
 impl fmt::Display for Number {

@@ -20,13 +20,13 @@ use serde::Deserialize;
 
 pub use bytes::{Bytes, Headers};
 pub use expect::{
-    Answerer, CallbackCostExpect, CalloutExpect, CostExpect, Expect, HeaderExpect, HeaderValues,
-    LocalResponseExpect, State, UpstreamExpect,
+    Answerer, CallbackCostExpect, CalloutExpect, CodeName, CostExpect, Expect, HeaderExpect,
+    HeaderValues, LocalResponseExpect, State, UpstreamExpect,
 };
 pub use log::LogLevelName;
 pub use matcher::{LogPattern, Number, Text};
 pub use peers::{PeerReply, PeerResponse, Rule};
-pub use setup::{FailurePolicyName, Setup, Workers};
+pub use setup::{Allowed, FailurePolicyName, Setup, Workers};
 pub use step::{Action, ClientRequest, FaultEffect, FaultSpec, MoreBody, Step};
 pub use time::{Instant, Span};
 

@@ -10,6 +10,7 @@ use super::bytes::Bytes;
 use super::log::LogLevelName;
 use super::time::{Instant, Span};
 use crate::builder::FailurePolicy;
+use crate::diagnostics::{Allowance, UnknownAllowance};
 
 /// What a scenario runs in. What is left out is as in Envoy, or so that runs repeat.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +35,11 @@ pub struct Setup {
     /// How many workers there are, each with a VM of its own; 1 without this.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<Workers>,
+    /// Whether there is a VM on the main thread too, as in Envoy: it serves no streams, but has its ticks and the replies to its
+    /// calls. It is there without this.
+    pub main_thread_vm: Option<bool>,
+    /// How long a replaced configuration lives on; 600 s without this, as in Envoy.
+    pub drain_time: Option<Span>,
     /// What becomes of requests when a VM has died: a 503 (`fail-closed`, which is also what holds without this), past the
     /// filter (`fail-open`), or a new VM (`fail-reload`).
     pub failure_policy: Option<FailurePolicyName>,
@@ -55,6 +61,14 @@ pub struct Setup {
     pub wall_clock: Option<Instant>,
     /// The start of the random numbers that guests get; 0 without this. `--seed` of the command goes before it.
     pub seed: Option<u64>,
+    /// How much of a body is held back for the filter; 1 MiB without this (Envoy's `per_connection_buffer_limit_bytes`).
+    pub buffer_limit: Option<usize>,
+    /// Findings about the guest that are accepted: a code or its name, anywhere or in one callback or host function, such as
+    /// `PH014@proxy_on_request_headers`. Findings of severity `error` that are neither here nor expected are failures.
+    #[serde(default)]
+    pub allow: Vec<Allowed>,
+    /// Whether the guest is watched for such findings; it is without this.
+    pub diagnose: Option<bool>,
     /// The fuel that one callback may burn; 2,000,000,000 without this.
     pub fuel_per_callback: Option<u64>,
     /// The bytes of memory that a VM may have; 1 GiB without this.
@@ -68,15 +82,16 @@ impl Setup {
         macro_rules! first_said {
             ($($field:ident)*) => {
                 Self {
+                    allow: base.allow.iter().cloned().chain(self.allow).collect(),
                     environment: base.environment.clone().into_iter().chain(self.environment).collect(),
                     $($field: self.$field.or_else(|| base.$field.clone())),*
                 }
             };
         }
         first_said! {
-            module configuration vm_configuration vm_id root_id plugin_name workers failure_policy reload_backoff
+            module configuration vm_configuration vm_id root_id plugin_name workers main_thread_vm drain_time failure_policy reload_backoff
             allow_on_headers_stop_iteration trailers upgrade_types envoy_headers canary log_level wall_clock seed
-            fuel_per_callback memory_limit
+            buffer_limit diagnose fuel_per_callback memory_limit
         }
     }
 }
@@ -102,6 +117,20 @@ impl TryFrom<usize> for Workers {
         } else {
             Err(format!("{number} workers: there are 1 to 64"))
         }
+    }
+}
+
+/// Findings that are accepted.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(try_from = "String")]
+#[schemars(rename = "Allowance")]
+pub struct Allowed(#[schemars(with = "String")] pub Allowance);
+
+impl TryFrom<String> for Allowed {
+    type Error = UnknownAllowance;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
     }
 }
 

@@ -7,10 +7,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
+/// Makes a value of text, or says what is wrong with it.
+type FromText<T> = fn(&str) -> Result<T, String>;
+
 /// How a value is made of each way to write it. A way that is absent is refused, in the place where it stands.
 pub(super) struct Union<T, S> {
     pub(super) expecting: &'static str,
-    pub(super) text: Option<fn(&str) -> Result<T, String>>,
+    pub(super) text: Option<FromText<T>>,
     pub(super) integer: Option<fn(i64) -> Result<T, String>>,
     pub(super) table: fn(S) -> Result<T, String>,
 }

@@ -1,0 +1,100 @@
+//! `postern-host run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use postern_host::scenario::{self, Format, Options};
+
+/// The exit code when scenarios ran and some failed.
+const FAILED: u8 = 1;
+/// The exit code when something could not be run, as for wrong arguments.
+const UNUSABLE: u8 = 2;
+
+/// Run scenario files. Exits with 0 if all passed, 1 if some failed, and 2 if some could not be run.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Scenario files, and folders in which all files `*.scenario.toml` are run.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How many scenarios run at a time; 0: as many as there are processors.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// The start of the random numbers, whatever the files say.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run only scenarios with this in their name.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// The module, whatever the files say.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// Write what came into the files: in place of exact expectations that differ, and where an expectation is empty.
+    #[arg(long)]
+    bless: bool,
+    /// Show every crossing between host and guest.
+    #[arg(long)]
+    trace: bool,
+    /// The form of the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: FormatName,
+    /// Write the report into this file; the standard output then has it as text.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum FormatName {
+    #[default]
+    Text,
+    Json,
+    Junit,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Text => Self::Text,
+            FormatName::Json => Self::Json,
+            FormatName::Junit => Self::JUnit,
+        }
+    }
+}
+
+impl RunArgs {
+    pub(crate) fn run(self) -> ExitCode {
+        let mut options = Options::default();
+        options.jobs = self.jobs;
+        options.seed = self.seed;
+        options.filter = self.filter;
+        options.module = self.module;
+        options.bless = self.bless;
+        options.trace = self.trace;
+        let report = match scenario::run_files(&self.paths, &options) {
+            Ok(report) => report,
+            Err(error) => return unusable(&error),
+        };
+        let rendered = report.render(self.format.into());
+        match self.output {
+            None => print!("{rendered}"),
+            Some(path) => {
+                if let Err(error) = std::fs::write(&path, rendered) {
+                    return unusable(&format!("{}: {error}", path.display()));
+                }
+                print!("{report}");
+            }
+        }
+        if report.errors() > 0 {
+            ExitCode::from(UNUSABLE)
+        } else if report.passed() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("postern-host: {error}");
+    ExitCode::from(UNUSABLE)
+}

@@ -1,0 +1,298 @@
+//! Comparing what came of a step with what was to come.
+
+mod cost;
+mod diff;
+mod headers;
+mod log;
+mod stream;
+
+use std::collections::BTreeMap;
+
+use super::bless::{Fix, Segment, literal};
+use super::format::{Expect, Number, Text, quoted};
+use super::observed::Observed;
+use crate::diagnostics::{Code, Severity};
+
+pub(super) use diff::{Mark, diff};
+
+/// Something that is not as it should be.
+#[derive(Debug)]
+pub(super) struct Difference {
+    /// The key, such as `upstream.headers.x-a`.
+    pub(super) key: String,
+    pub(super) expected: String,
+    pub(super) observed: String,
+    /// The two side by side, where they are lists or have several lines.
+    pub(super) diff: Vec<(Mark, String)>,
+    /// What would have to stand in the file.
+    pub(super) fix: Option<Fix>,
+}
+
+/// How what came of a step differs from what was to come.
+pub(super) fn check(expect: Option<&Expect>, observed: &Observed) -> Vec<Difference> {
+    let nothing = Expect::default();
+    let mut checker = Checker::default();
+    checker.step(expect.unwrap_or(&nothing), observed);
+    if expect.is_some_and(Expect::says_nothing) {
+        checker.blank(observed);
+    }
+    checker.differences
+}
+
+#[derive(Default)]
+pub(super) struct Checker {
+    differences: Vec<Difference>,
+    path: Vec<Segment>,
+}
+
+impl Checker {
+    fn step(&mut self, expect: &Expect, observed: &Observed) {
+        self.surprises(expect, observed);
+        self.stream(expect, observed);
+        self.callouts(expect, observed);
+        self.log(expect, &observed.log);
+        self.metrics(expect, observed);
+        self.table("shared_data", expect.shared_data.as_ref(), |key| {
+            observed.shared.data(&observed.vm_id, key)
+        });
+        if let Some(cost) = &expect.cost {
+            self.at("cost", |checker| checker.cost(cost, &observed.callbacks));
+        }
+    }
+
+    /// What is a failure even where nothing is said about it.
+    fn surprises(&mut self, expect: &Expect, observed: &Observed) {
+        let trap = expect.trap.as_ref().unwrap_or(&Text::Absent);
+        let died = observed.died.as_deref();
+        self.text("trap", Some(trap), died.map(str::as_bytes));
+        let refused = expect.refused.as_ref().unwrap_or(&Text::Absent);
+        let reason = observed.refused.as_deref();
+        self.text("refused", Some(refused), reason.map(str::as_bytes));
+        self.diagnostics(expect, observed);
+    }
+
+    fn diagnostics(&mut self, expect: &Expect, observed: &Observed) {
+        let wanted: Vec<_> = expect
+            .diagnostics
+            .iter()
+            .flatten()
+            .map(|name| name.0)
+            .collect();
+        let least = if expect.diagnostics.is_some() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        let found: Vec<_> = observed
+            .diagnostics
+            .iter()
+            .filter(|finding| {
+                // `trap` has told that a VM died, or that it was to.
+                finding.severity() >= least && finding.code != Code::Died
+                    || wanted.contains(&finding.code)
+            })
+            .collect();
+        let mut codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let mut expected = wanted;
+        expected.sort_unstable();
+        expected.dedup();
+        if codes == expected {
+            return;
+        }
+        let list = |codes: &[crate::Code]| match codes {
+            [] => "no findings".to_owned(),
+            codes => {
+                let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
+                codes.join(", ")
+            }
+        };
+        let lines = found
+            .iter()
+            .filter(|finding| !expected.contains(&finding.code))
+            .map(|finding| (Mark::Observed, finding.to_string()));
+        let fix = literal::list(codes.iter().map(|code| literal::string(&code.to_string())));
+        self.differ_with(
+            "diagnostics",
+            list(&expected),
+            list(&codes),
+            lines.collect(),
+            expect.diagnostics.as_ref().map(|_| fix),
+        );
+    }
+
+    fn metrics(&mut self, expect: &Expect, observed: &Observed) {
+        let metric = |name: &str| observed.metrics.get(name).copied();
+        self.number_table("metrics", expect.metrics.as_ref(), metric);
+        let before = observed.metrics_before.as_ref();
+        let change = |name: &str| {
+            let now = *observed.metrics.get(name)?;
+            let before = before.and_then(|before| before.get(name));
+            Some(now.saturating_sub(before.copied().unwrap_or(0)))
+        };
+        self.number_table("metrics_change", expect.metrics_change.as_ref(), change);
+    }
+
+    /// An expectation that is to be filled in as a whole.
+    fn blank(&mut self, observed: &Observed) {
+        let before = self.differences.len();
+        if let Some(seen) = &observed.stream {
+            self.fill_stream(seen);
+        }
+        if !observed.log.is_empty() {
+            let lines = observed.log.iter().map(log::literal);
+            self.fill("log", literal::list(lines));
+        }
+        if self.differences.len() == before {
+            self.fill("log_in_order", literal::list([]));
+        }
+    }
+
+    /// Goes on below a key.
+    fn at(&mut self, key: &str, inside: impl FnOnce(&mut Self)) {
+        self.path.push(Segment::Key(key.to_owned()));
+        inside(self);
+        self.path.pop();
+    }
+
+    /// Goes on in an element of a list.
+    fn in_list(&mut self, key: &str, index: usize, inside: impl FnOnce(&mut Self)) {
+        self.at(key, |checker| {
+            checker.path.push(Segment::Index(index));
+            inside(checker);
+            checker.path.pop();
+        });
+    }
+
+    fn text(&mut self, key: &str, expected: Option<&Text>, observed: Option<&[u8]>) {
+        let Some(expected) = expected else { return };
+        if expected.matches_option(observed) {
+            return;
+        }
+        let fix = match (expected, observed) {
+            (Text::Exact(bytes), _) if bytes.file().is_some() => None,
+            (Text::Exact(_) | Text::Absent, Some(observed)) => Some(literal::bytes(observed)),
+            (Text::Exact(_) | Text::Any, None) => Some(literal::absent()),
+            _ => None,
+        };
+        let lines = match (expected, observed) {
+            (Text::Exact(expected), Some(observed)) => diff::lines(expected.as_slice(), observed),
+            _ => Vec::new(),
+        };
+        let observed = observed.map_or_else(|| "nothing".to_owned(), quoted);
+        self.differ_with(key, expected.to_string(), observed, lines, fix);
+    }
+
+    fn number(&mut self, key: &str, expected: Option<Number>, observed: Option<i64>) {
+        let Some(expected) = expected else { return };
+        if expected.matches(observed) {
+            return;
+        }
+        let fix = match (expected, observed) {
+            (Number::Exact(_) | Number::Absent, Some(observed)) => Some(literal::number(observed)),
+            (Number::Near(_, percent), Some(observed)) => Some(literal::near(observed, percent)),
+            (Number::Exact(_) | Number::Any, None) => Some(literal::absent()),
+            _ => None,
+        };
+        let observed = observed.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+        self.differ_with(key, expected.to_string(), observed, Vec::new(), fix);
+    }
+
+    fn flag(&mut self, key: &str, expected: Option<bool>, observed: bool) {
+        if let Some(expected) = expected
+            && expected != observed
+        {
+            self.differ_with(
+                key,
+                expected.to_string(),
+                observed.to_string(),
+                Vec::new(),
+                Some(literal::flag(observed)),
+            );
+        }
+    }
+
+    fn word(&mut self, key: &str, expected: Option<&str>, observed: &str) {
+        if let Some(expected) = expected
+            && expected != observed
+        {
+            let fix = Some(literal::string(observed));
+            self.differ_with(
+                key,
+                expected.to_owned(),
+                observed.to_owned(),
+                Vec::new(),
+                fix,
+            );
+        }
+    }
+
+    fn table(
+        &mut self,
+        key: &str,
+        expected: Option<&BTreeMap<String, Text>>,
+        observed: impl Fn(&str) -> Option<Vec<u8>>,
+    ) {
+        let Some(expected) = expected else { return };
+        if expected.is_empty() {
+            self.empty(key, None);
+        }
+        self.at(key, |checker| {
+            for (name, text) in expected {
+                checker.text(name, Some(text), observed(name).as_deref());
+            }
+        });
+    }
+
+    fn number_table(
+        &mut self,
+        key: &str,
+        expected: Option<&BTreeMap<String, Number>>,
+        observed: impl Fn(&str) -> Option<i64>,
+    ) {
+        let Some(expected) = expected else { return };
+        if expected.is_empty() {
+            self.empty(key, None);
+        }
+        self.at(key, |checker| {
+            for (name, number) in expected {
+                checker.number(name, Some(*number), observed(name));
+            }
+        });
+    }
+
+    /// An empty table or list says nothing, so it is never right; with a fix, `--bless` fills it in.
+    fn empty(&mut self, key: &str, fix: Option<toml_edit::Value>) {
+        self.differ_with(
+            key,
+            "something to look for".to_owned(),
+            "an expectation that says nothing".to_owned(),
+            Vec::new(),
+            fix,
+        );
+    }
+
+    fn fill(&mut self, key: &str, value: toml_edit::Value) {
+        self.empty(key, Some(value));
+    }
+
+    fn differ_with(
+        &mut self,
+        key: &str,
+        expected: String,
+        observed: String,
+        diff: Vec<(Mark, String)>,
+        fix: Option<toml_edit::Value>,
+    ) {
+        let mut path = self.path.clone();
+        path.push(Segment::Key(key.to_owned()));
+        self.differences.push(Difference {
+            key: Segment::join(&path),
+            expected,
+            observed,
+            diff,
+            fix: fix.map(|value| Fix { path, value }),
+        });
+    }
+}

@@ -1,0 +1,366 @@
+//! Running scenarios: one, or many in parallel.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::bless::{self, Fix, Spot};
+use super::check::{Difference, Mark, check};
+use super::format::{Action, Step};
+use super::load::{LoadError, Scenario, find, load};
+use super::play::{Impossible, Player};
+use super::report::{Failure, Outcome, Report};
+use crate::module::Module;
+
+/// So many lines of the trace are shown with a failure: the first and the last of its step.
+const TRACE_LINES: usize = 24;
+
+/// How scenarios are run.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many run at a time; 0: as many as the machine has processors.
+    pub jobs: usize,
+    /// The start of the random numbers, whatever the scenarios say.
+    pub seed: Option<u64>,
+    /// Only scenarios with this in their name are run.
+    pub filter: Option<String>,
+    /// The module, whatever the scenarios say.
+    pub module: Option<PathBuf>,
+    /// The whole trace is kept for the report.
+    pub trace: bool,
+    /// What came is written into the files, in place of exact expectations that differ, and where an expectation is empty or
+    /// a request has none.
+    pub bless: bool,
+}
+
+/// Why nothing was run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Files that cannot be run, all of them.
+    #[error("{}", lines(.0))]
+    Load(Vec<LoadError>),
+    /// No scenario has this in its name.
+    #[error("no scenario has `{0}` in its name")]
+    NothingFits(String),
+}
+
+fn lines(errors: &[LoadError]) -> String {
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    errors.join("\n")
+}
+
+/// Runs the scenarios of these files, and of the files `*.scenario.toml` in these folders.
+///
+/// The report is the same for every number of jobs.
+///
+/// # Errors
+/// [`RunError`], before anything runs, if a file cannot be read or says something wrong.
+pub fn run_files(paths: &[PathBuf], options: &Options) -> Result<Report, RunError> {
+    let scenarios = load_all(paths, options)?;
+    let modules = Modules::default();
+    let outcomes = in_parallel(&scenarios, options, |scenario| {
+        run_cached(scenario, options, &modules)
+    });
+    if !options.bless {
+        let scenarios = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
+        return Ok(Report { scenarios });
+    }
+    let fixes = scenarios
+        .iter()
+        .zip(&outcomes)
+        .flat_map(|(scenario, (_, fixes))| {
+            let fixes = fixes.iter().cloned();
+            fixes.map(|(spot, fix)| (scenario.file.as_path(), spot, fix))
+        });
+    for (file, fixes) in bless::by_file(fixes) {
+        bless::write(file, &fixes).map_err(|error| RunError::Load(vec![error]))?;
+    }
+    let scenarios = load_all(paths, options)?;
+    let again = in_parallel(&scenarios, options, |scenario| {
+        run_cached(scenario, options, &modules)
+    });
+    let mut report = Report::default();
+    for ((mut outcome, _), (_, fixes)) in again.into_iter().zip(outcomes) {
+        outcome.blessed = fixes.len();
+        report.scenarios.push(outcome);
+    }
+    Ok(report)
+}
+
+/// Runs one scenario with a module that is there already. Nothing is written.
+pub fn run(scenario: &Scenario, module: &Module, options: &Options) -> Outcome {
+    play(scenario, module, options).0
+}
+
+fn load_all(paths: &[PathBuf], options: &Options) -> Result<Vec<Scenario>, RunError> {
+    let files = find(paths).map_err(|error| RunError::Load(vec![error]))?;
+    let mut scenarios = Vec::new();
+    let mut errors = Vec::new();
+    for file in files {
+        match load(&file) {
+            Ok(loaded) => scenarios.extend(loaded),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(RunError::Load(errors));
+    }
+    if let Some(filter) = &options.filter {
+        scenarios.retain(|scenario| scenario.name.contains(filter.as_str()));
+        if scenarios.is_empty() {
+            return Err(RunError::NothingFits(filter.clone()));
+        }
+    }
+    Ok(scenarios)
+}
+
+/// Does something for each scenario on several threads; the results are in the order of the scenarios.
+fn in_parallel<T: Send>(
+    scenarios: &[Scenario],
+    options: &Options,
+    work: impl Fn(&Scenario) -> T + Sync,
+) -> Vec<T> {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = match options.jobs {
+        0 => processors(),
+        jobs => jobs,
+    };
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(scenarios.len()) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(scenario) = scenarios.get(index) else {
+                        return;
+                    };
+                    let result = work(scenario);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.insert(index, result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_values().collect()
+}
+
+/// Modules, each compiled once.
+#[derive(Default)]
+struct Modules(Mutex<BTreeMap<PathBuf, Loaded>>);
+
+/// A module that is being compiled, or that was; others wait for it.
+type Loaded = std::sync::Arc<std::sync::OnceLock<Result<Module, String>>>;
+
+impl Modules {
+    fn get(&self, path: &Path) -> Result<Module, String> {
+        let place = {
+            let mut modules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            modules.entry(path.to_owned()).or_default().clone()
+        };
+        place
+            .get_or_init(|| {
+                Module::from_file(path).map_err(|error| match error {
+                    crate::LoadError::Read { .. } => format!("the module {error}"),
+                    error => format!("the module {}: {error}", path.display()),
+                })
+            })
+            .clone()
+    }
+}
+
+type Fixes = Vec<(Spot, Fix)>;
+
+fn run_cached(scenario: &Scenario, options: &Options, modules: &Modules) -> (Outcome, Fixes) {
+    let path = options.module.as_ref().or(scenario.module.as_ref());
+    let module = match path {
+        Some(path) => modules.get(path),
+        None => Err("`host.module` names no module, and neither does --module".to_owned()),
+    };
+    match module {
+        Ok(module) => play(scenario, &module, options),
+        Err(error) => {
+            let mut outcome = outcome(scenario, options);
+            outcome.error = Some(error);
+            (outcome, Vec::new())
+        }
+    }
+}
+
+fn outcome(scenario: &Scenario, options: &Options) -> Outcome {
+    Outcome {
+        file: scenario.file.clone(),
+        name: scenario.name.clone(),
+        seed: seed(scenario, options),
+        steps: scenario.steps.len(),
+        failures: Vec::new(),
+        error: None,
+        blessed: 0,
+        trace: Vec::new(),
+    }
+}
+
+fn seed(scenario: &Scenario, options: &Options) -> u64 {
+    options.seed.or(scenario.setup.seed).unwrap_or(0)
+}
+
+/// Plays a scenario; one that fails is played again with a trace, which is the same run.
+fn play(scenario: &Scenario, module: &Module, options: &Options) -> (Outcome, Fixes) {
+    let mut played = play_once(scenario, module, options, options.trace);
+    if !options.trace && !played.0.failures.is_empty() && !options.bless {
+        played = play_once(scenario, module, options, true);
+        played.0.trace.clear();
+    }
+    played
+}
+
+fn play_once(
+    scenario: &Scenario,
+    module: &Module,
+    options: &Options,
+    trace: bool,
+) -> (Outcome, Fixes) {
+    let mut outcome = outcome(scenario, options);
+    let mut fixes = Vec::new();
+    let mut player = Player::new(scenario, module, outcome.seed, trace);
+    let spot = |step| Spot {
+        place: scenario.place,
+        step,
+    };
+
+    let observed = player.start();
+    let mut differences = check(scenario.start.expect.as_ref(), &observed);
+    fixes.extend(take_fixes(&mut differences, spot(None)));
+    let lines = player.take_trace();
+    fail(
+        &mut outcome,
+        0,
+        "the first configuration",
+        differences,
+        &lines,
+    );
+    outcome.trace.extend(lines);
+
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let title = step.name.clone().unwrap_or_else(|| title(step));
+        match player.step(step) {
+            Ok(observed) => {
+                let mut differences = check(expectation(step, options), &observed);
+                fixes.extend(take_fixes(&mut differences, spot(Some(index))));
+                let lines = player.take_trace();
+                fail(&mut outcome, index + 1, &title, differences, &lines);
+                outcome.trace.extend(lines);
+            }
+            Err(Impossible(reason)) => {
+                outcome.failures.push(Failure {
+                    step: index + 1,
+                    title,
+                    key: String::new(),
+                    expected: String::new(),
+                    observed: reason,
+                    diff: Vec::new(),
+                    trace: Vec::new(),
+                });
+                // What follows would fail because of this.
+                break;
+            }
+        }
+    }
+    (outcome, fixes)
+}
+
+/// What a step expects; with `bless`, a request without any expectation gets one.
+fn expectation<'a>(step: &'a Step, options: &Options) -> Option<&'a super::format::Expect> {
+    static BLANK: std::sync::LazyLock<super::format::Expect> =
+        std::sync::LazyLock::new(super::format::Expect::default);
+    match (&step.expect, &step.action) {
+        (None, Some(Action::Request(_))) if options.bless => Some(&BLANK),
+        (expect, _) => expect.as_ref(),
+    }
+}
+
+fn take_fixes(differences: &mut [Difference], spot: Spot) -> Fixes {
+    let fixes = differences
+        .iter_mut()
+        .filter_map(|difference| difference.fix.take());
+    fixes.map(|fix| (spot, fix)).collect()
+}
+
+fn fail(
+    outcome: &mut Outcome,
+    step: usize,
+    title: &str,
+    differences: Vec<Difference>,
+    trace: &[String],
+) {
+    let mut trace = shortened(trace);
+    for difference in differences {
+        let marked = |(mark, line)| {
+            let mark = match mark {
+                Mark::Both => ' ',
+                Mark::Expected => '-',
+                Mark::Observed => '+',
+            };
+            format!("{mark} {line}")
+        };
+        outcome.failures.push(Failure {
+            step,
+            title: title.to_owned(),
+            key: difference.key,
+            expected: difference.expected,
+            observed: difference.observed,
+            diff: difference.diff.into_iter().map(marked).collect(),
+            // Once for each step.
+            trace: std::mem::take(&mut trace),
+        });
+    }
+}
+
+fn shortened(trace: &[String]) -> Vec<String> {
+    if trace.len() <= TRACE_LINES {
+        return trace.to_vec();
+    }
+    let half = TRACE_LINES / 2;
+    let left_out = format!("… {} lines more (--trace) …", trace.len() - 2 * half);
+    let (first, last) = (&trace[..half], &trace[trace.len() - half..]);
+    first
+        .iter()
+        .chain(std::iter::once(&left_out))
+        .chain(last)
+        .cloned()
+        .collect()
+}
+
+fn title(step: &Step) -> String {
+    let text = |bytes: &Option<super::format::Bytes>, other: &str| {
+        bytes.as_ref().map_or_else(
+            || other.to_owned(),
+            |bytes| String::from_utf8_lossy(bytes.as_slice()).into_owned(),
+        )
+    };
+    let title = match &step.action {
+        None => "no action".to_owned(),
+        Some(Action::Request(request)) => {
+            let path = text(&request.path, "/");
+            format!("{} {path}", text(&request.method, "GET"))
+        }
+        Some(Action::Body(_)) => "more of the body".to_owned(),
+        Some(Action::Disconnect) => "the client goes away".to_owned(),
+        Some(Action::Reply(_)) => "the upstream replies".to_owned(),
+        Some(Action::Advance(by)) => format!("{} pass", humantime::format_duration(*by)),
+        Some(Action::WallClock(_)) => "the wall clock is set".to_owned(),
+        Some(Action::Configure(_)) => "a configuration".to_owned(),
+        Some(Action::Drain) => "old configurations go".to_owned(),
+        Some(Action::Fault(fault)) => format!("{} fails", fault.function),
+        Some(Action::ClearFaults) => "faults end".to_owned(),
+        Some(Action::SharedData(_)) => "shared data is stored".to_owned(),
+    };
+    match &step.stream {
+        Some(stream) => format!("{title}, stream {stream}"),
+        None => title,
+    }
+}

@@ -1,0 +1,89 @@
+//! `postern-host run`.
+
+use std::process::{Command, Output};
+
+use super::{Folder, GUEST};
+
+fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_postern-host"))
+        .current_dir(folder.path(""))
+        .arg("run")
+        .args(arguments)
+        .output()
+        .expect("the command runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn the_exit_code_tells_passed_from_failed_and_from_unusable() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "good.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    folder.write("bad.toml", "[[step]]\nrequest = {}\nexpect.status = 201\n");
+    folder.write("wrong.toml", "[[step]]\nreqest = {}\n");
+    let good = run(&folder, &["good.toml"]);
+    assert_eq!(good.status.code(), Some(0));
+    assert_eq!(
+        text(&good.stdout),
+        "ok    good.toml: good\n1 passed, 0 failed (1 steps)\n"
+    );
+    let bad = run(&folder, &["bad.toml", "--module", "guest.wat"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let no_module = run(&folder, &["bad.toml"]);
+    assert_eq!(no_module.status.code(), Some(2));
+    assert!(text(&no_module.stdout).contains("neither does --module"));
+    let wrong = run(&folder, &["wrong.toml", "gone.toml"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = text(&wrong.stderr);
+    assert!(
+        told.contains("wrong.toml:2:1: step[0].reqest: unknown field `reqest`"),
+        "{told}"
+    );
+    assert!(told.contains("gone.toml: "), "{told}");
+    assert_eq!(run(&folder, &[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_report_can_go_into_a_file() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "good.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    let arguments = [
+        "good.toml",
+        "--format",
+        "junit",
+        "--output",
+        "report.xml",
+        "--seed",
+        "7",
+    ];
+    let output = run(&folder, &arguments);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("1 passed"));
+    assert!(
+        folder
+            .read("report.xml")
+            .contains("<property name=\"seed\" value=\"7\"/>")
+    );
+}
+
+#[test]
+fn the_whole_trace_is_shown_on_demand() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "s.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\n",
+    );
+    let output = text(&run(&folder, &["s.toml", "--trace"]).stdout);
+    assert!(
+        output.contains("[host->vm] proxy_on_request_headers(2, 6, 1)"),
+        "{output}"
+    );
+}

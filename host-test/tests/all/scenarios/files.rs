@@ -1,0 +1,200 @@
+//! What a scenario file must not say, and how that is told.
+
+use postern_host::scenario::{self, Options};
+
+use super::{Folder, GUEST};
+
+#[test]
+fn an_unknown_key_is_told_with_its_place_and_its_whole_name() {
+    let folder = Folder::with_guest("");
+    assert_eq!(
+        folder.refused("host.module = 'm'\n[[step]]\nrequest.path = '/'\nexpect.stauts = 200\n"),
+        "s.scenario.toml:4:8: step[0].expect.stauts: unknown field `stauts`, expected one of `status`, `answered_by`, \
+         `state`, `details`, `headers`, `headers_in_order`, `body`, `trailers`, `complete`, `upstream`, `local_response`, \
+         `filter_state`, `callouts`, `log`, `log_in_order`, `metrics`, `metrics_change`, `shared_data`, `diagnostics`, \
+         `cost`, `trap`, `refused`"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_place() {
+    let folder = Folder::with_guest("");
+    for (scenario, place, reason) in [
+        (
+            "host.module = 'm",
+            "s.scenario.toml:1:17: ",
+            "invalid literal string",
+        ),
+        (
+            "[[step]]\nadvance = 5\n",
+            "s.scenario.toml:2:11: step[0].advance: ",
+            "expected a string",
+        ),
+        (
+            "[[step]]\nadvance = '5'\n",
+            "s.scenario.toml:2:11: step[0].advance: ",
+            "no duration",
+        ),
+        (
+            "[[step]]\nwall_clock = 'x'\n",
+            "s.scenario.toml:2:14: step[0].wall_clock: ",
+            "no instant",
+        ),
+        (
+            "[[step]]\nadvance = '5s'\ndrain = true\n",
+            "s.scenario.toml:1:",
+            "one thing that happens",
+        ),
+        (
+            "[[step]]\nname = 'x'\n",
+            "s.scenario.toml:1:",
+            "nothing happens",
+        ),
+        (
+            "[[step]]\ndrain = false\n",
+            "s.scenario.toml:2:9: step[0].drain: ",
+            "can only be `true`",
+        ),
+        (
+            "[[step]]\nexpect.body = { regex = '(' }\n",
+            "s.scenario.toml:2:15: step[0].expect.body",
+            "unclosed group",
+        ),
+        (
+            "[[step]]\nexpect.body = { any = true, absent = true }\n",
+            "s.scenario.toml:2:15: step[0].expect.body",
+            "exactly one",
+        ),
+        (
+            "[[step]]\nexpect.status = { near = 1 }\n",
+            "s.scenario.toml:2:17: step[0].expect.status",
+            "`near` with `percent`",
+        ),
+        (
+            "[[step]]\nfault = { function = 'proxy_lgo', status = 1 }\n",
+            "s.scenario.toml:2:9: step[0].fault",
+            "`proxy_lgo` is no function",
+        ),
+        (
+            "[[step]]\nfault = { function = 'proxy_log', status = 'BAD' }\n",
+            "s.scenario.toml:2:44: step[0].fault.status",
+            "`BAD` is no status",
+        ),
+        (
+            "[[step]]\nfault = { function = 'proxy_log' }\n",
+            "s.scenario.toml:2:9: step[0].fault",
+            "either a `status` or `bytes`",
+        ),
+        (
+            "[[upstream]]\npath = '/'\n[[step]]\ndrain = true\n",
+            "s.scenario.toml:1:",
+            "either a `reply`",
+        ),
+        (
+            "upstream = [{ reply = { reset = true, status = 200 } }]\n",
+            "s.scenario.toml:1:",
+            "one of `reset`",
+        ),
+        (
+            "host.workers = 0\n[[step]]\ndrain = true\n",
+            "s.scenario.toml:1:16: host.workers",
+            "1 to 64",
+        ),
+        (
+            "host.allow = ['PH999']\n[[step]]\ndrain = true\n",
+            "s.scenario.toml:1:14: host.allow[0]",
+            "PH999",
+        ),
+        (
+            "[[step]]\nexpect.log = [{ count = 1 }]\n",
+            "s.scenario.toml:2:15: step[0].expect.log[0]",
+            "`message`, `contains`",
+        ),
+        (
+            "host.module = 'm'\n",
+            "s.scenario.toml: ",
+            "nothing would be tested",
+        ),
+        (
+            "step = [{ drain = true }]\n[[scenario]]\nname = 'a'\nstep = []\n",
+            "s.scenario.toml: ",
+            "exclude each other",
+        ),
+        (
+            "[[scenario]]\nname = 'a'\nstep = [{ drain = true }]\n[[scenario]]\nname = 'a'\nstep = [{ drain = true }]\n",
+            "s.scenario.toml: ",
+            "two scenarios",
+        ),
+        (
+            "[[scenario]]\nname = 'a'\nstep = []\n",
+            "s.scenario.toml: ",
+            "no steps",
+        ),
+        (
+            "upstream = [{ reply.refused = true }]\n[[step]]\ndrain = true\n",
+            "s.scenario.toml: ",
+            "only for clusters",
+        ),
+        (
+            "cluster.a = [{ reply.manual = true }]\n[[step]]\ndrain = true\n",
+            "s.scenario.toml: ",
+            "only for the upstream",
+        ),
+        (
+            "[[step]]\nreply.manual = true\n",
+            "s.scenario.toml: ",
+            "a response or a `reset`",
+        ),
+    ] {
+        let told = folder.refused(scenario);
+        assert!(told.starts_with(place), "{scenario}\n{told}");
+        assert!(told.contains(reason), "{scenario}\n{told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_and_missing_is_told_by_its_path() {
+    let folder = Folder::with_guest("");
+    for scenario in [
+        "host.configuration = { file = 'gone.json' }\n[[step]]\ndrain = true\n",
+        "[[step]]\nrequest.body = { file = 'gone.json' }\n",
+        "[[step]]\nexpect.body = { file = 'gone.json' }\n",
+        "[[step]]\nexpect.upstream.headers.x = [{ file = 'gone.json' }]\n",
+        "[[step]]\nexpect.callouts = [{ body = { contains = { file = 'gone.json' } } }]\n",
+        "[[cluster.a]]\nreply.body = { file = 'gone.json' }\n[[step]]\ndrain = true\n",
+    ] {
+        let told = folder.refused(scenario);
+        assert!(told.starts_with("gone.json: "), "{scenario}\n{told}");
+    }
+}
+
+#[test]
+fn folders_are_searched_for_scenario_files_in_the_order_of_their_names() {
+    let folder = Folder::with_guest(GUEST);
+    let scenario = "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n";
+    folder.write("b.scenario.toml", scenario);
+    folder.write("a.scenario.toml", scenario);
+    folder.write("Cargo.toml", "[package]\n");
+    std::fs::create_dir(folder.path("c")).expect("a folder");
+    folder.write("c/d.scenario.toml", scenario.replace("guest", "../guest"));
+    let all = [folder.path("")];
+    let report = scenario::run_files(&all, &Options::default()).expect("scenarios");
+    assert!(report.passed(), "{report}");
+    let names: Vec<_> = report
+        .scenarios
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "d"]);
+    let mut options = Options::default();
+    options.filter = Some("b".to_owned());
+    let report = scenario::run_files(&all, &options).expect("scenarios");
+    assert_eq!(report.scenarios.len(), 1);
+    options.filter = Some("x".to_owned());
+    let error = scenario::run_files(&all, &options).expect_err("nothing fits");
+    assert_eq!(error.to_string(), "no scenario has `x` in its name");
+    std::fs::create_dir(folder.path("empty")).expect("a folder");
+    let error =
+        scenario::run_files(&[folder.path("empty")], &Options::default()).expect_err("none");
+    assert!(error.to_string().contains("no files `*.scenario.toml`"));
+}
