@@ -3,6 +3,7 @@
 
 mod callers;
 mod keys;
+mod maintenance;
 mod output;
 mod persons;
 mod policy;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use postern_admin::database::{Database, OpenError};
 use postern_admin::head_key::KeyFileError;
+use postern_admin::maintenance::MaintenanceError;
 use postern_admin::registry::{Actor, Change, Registry, RegistryError};
 
 use output::Output;
@@ -85,6 +87,12 @@ enum Command {
     Policy(policy::Command),
     /// Who changed what, the latest first
     Audit(callers::Audit),
+    /// Writes a copy of the database to a new file, while the service runs
+    Backup(maintenance::Backup),
+    /// Checks the database: the file, the policy in it, and its digest
+    Verify,
+    /// Puts a backup in the place of the database and begins a new epoch; the service must not run
+    Restore(maintenance::Restore),
 }
 
 /// Why a command did not do what it should.
@@ -96,6 +104,8 @@ pub(crate) enum Failure {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Maintenance(#[from] MaintenanceError),
     #[error("{0}")]
     Usage(String),
     #[error("{place}: {reason}")]
@@ -135,12 +145,19 @@ impl Arguments {
 
     async fn command(self) -> Result<(), Failure> {
         let output = Output { is_json: self.json };
-        // These need no database.
-        match self.command {
+        let command = match self.command {
+            // These need no registry, or one that is not open.
             Command::RootKey(command) => return command.run(output),
             Command::HeadKey(command) => return command.run(output),
-            _ => {}
-        }
+            Command::Backup(command) => return command.run(&self.database, output).await,
+            Command::Verify => {
+                return maintenance::verify(&self.database, &self.feed, output).await;
+            }
+            Command::Restore(command) => {
+                return command.run(&self.database, &self.feed, output).await;
+            }
+            other => other,
+        };
         let database = Database::open_file(&self.database).await?;
         let registry = Registry::open(database.clone(), &self.feed).await?;
         let context = Context {
@@ -148,20 +165,30 @@ impl Arguments {
             operator: self.operator,
             output,
         };
-        let done = match self.command {
-            Command::Serve(command) => command.run(&context).await,
-            Command::Token(command) => command.run(&context).await,
-            Command::Person(command) => command.run(&context).await,
-            Command::Role(command) => command.run(&context).await,
-            Command::Service(command) => command.run(&context).await,
-            Command::Key(command) => command.run(&context).await,
-            Command::Gateway(command) => command.run(&context).await,
-            Command::Operator(command) => command.run(&context).await,
-            Command::Policy(command) => command.run(&context).await,
-            Command::Audit(command) => command.run(&context).await,
-            Command::RootKey(_) | Command::HeadKey(_) => Ok(()),
-        };
+        let done = command.with_registry(&context).await;
         database.close().await;
         done
+    }
+}
+
+impl Command {
+    async fn with_registry(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Serve(command) => command.run(context).await,
+            Self::Token(command) => command.run(context).await,
+            Self::Person(command) => command.run(context).await,
+            Self::Role(command) => command.run(context).await,
+            Self::Service(command) => command.run(context).await,
+            Self::Key(command) => command.run(context).await,
+            Self::Gateway(command) => command.run(context).await,
+            Self::Operator(command) => command.run(context).await,
+            Self::Policy(command) => command.run(context).await,
+            Self::Audit(command) => command.run(context).await,
+            Self::RootKey(_)
+            | Self::HeadKey(_)
+            | Self::Backup(_)
+            | Self::Verify
+            | Self::Restore(_) => Ok(()),
+        }
     }
 }

@@ -10,5 +10,6 @@ pub mod entropy;
 pub mod feed;
 pub mod head_key;
 pub mod http;
+pub mod maintenance;
 pub mod registry;
 pub mod serve;
