@@ -43,3 +43,25 @@ fn every_override_header_is_named() {
         assert!(DECISION.contains(&format!("`{header}`")), "{header}");
     }
 }
+
+const PROTOCOL: &str = include_str!("../../../docs/sync-protocol.md");
+
+#[test]
+fn the_protocol_page_has_the_limits_and_the_signature_of_the_code_and_its_vectors() {
+    use postern_core::feed::{MAX_HEAD, MAX_PAGE, MAX_PAGES, Signatures, WAIT};
+
+    let thousands = |number: usize| format!("{},{:03}", number / 1000, number % 1000);
+    for text in [
+        thousands(MAX_PAGES),
+        thousands(MAX_HEAD),
+        thousands(MAX_PAGE),
+        format!("wait={}", WAIT.as_secs()),
+        format!("`{}`", Signatures::HEADER),
+    ] {
+        assert!(PROTOCOL.contains(&text), "{text}");
+    }
+    let vector: serde_json::Value =
+        serde_json::from_str(include_str!("../../testdata/feed.json")).unwrap();
+    let signature = vector["signature"].as_str().unwrap();
+    assert!(PROTOCOL.contains(&format!("{}: {signature}", Signatures::HEADER)));
+}
