@@ -2,6 +2,7 @@
 
 mod bench;
 mod diff;
+mod new;
 mod run;
 mod schema;
 mod serve;
@@ -14,6 +15,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Bench(bench::BenchArgs),
     Diff(diff::DiffArgs),
+    New(new::NewArgs),
     Run(run::RunArgs),
     Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
@@ -24,6 +26,7 @@ impl Command {
         match self {
             Self::Bench(args) => bench::run(args),
             Self::Diff(args) => args.run(),
+            Self::New(args) => args.run(),
             Self::Run(args) => args.run(),
             Self::Schema(args) => args.run(),
             Self::Serve(args) => serve::run(args),
