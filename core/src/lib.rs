@@ -31,4 +31,5 @@ pub mod roots;
 pub mod routes;
 mod serde_text;
 pub mod service_token;
+mod slots;
 pub mod time;

@@ -13,7 +13,6 @@ mod fault;
 mod persons;
 mod roles;
 mod side;
-mod slots;
 mod staging;
 mod store;
 mod tokens;

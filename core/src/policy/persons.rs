@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::side::{Side, Sided};
-use super::slots::{SlotIndex, spread};
 use crate::id::IdCode;
+use crate::slots::{SlotIndex, spread};
 use crate::time::Timestamp;
 
 /// A person as they are in force.

@@ -16,9 +16,9 @@ pub(super) use self::row::MAX_PERSONS;
 use self::row::{Row, Word};
 use super::document::Expiry;
 use super::side::{Side, Sided};
-use super::slots::{MAX_PLACES, SlotIndex, spread};
 use crate::api_token::TokenHash;
 use crate::id::IdCode;
+use crate::slots::{MAX_PLACES, SlotIndex, spread};
 use crate::time::Timestamp;
 
 /// A token as it is in force.

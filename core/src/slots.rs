@@ -13,11 +13,11 @@ const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
 
 /// One more than the highest place that an index can hold.
-pub(super) const MAX_PLACES: usize = PLACE_MASK as usize;
+pub(crate) const MAX_PLACES: usize = PLACE_MASK as usize;
 
 /// Finds places by key. Keys must be well spread; they need not be unique.
 #[derive(Debug, Default)]
-pub(super) struct SlotIndex {
+pub(crate) struct SlotIndex {
     shards: Vec<Shard>,
 }
 
@@ -30,7 +30,7 @@ struct Shard {
 
 impl SlotIndex {
     /// The first place with this key that `is_it` accepts.
-    pub(super) fn find(&self, key: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+    pub(crate) fn find(&self, key: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let shard = self.shards.get(shard_of(key))?;
         shard.probe(key).find_map(|(_, entry)| {
             let place = place_of(entry);
@@ -39,7 +39,7 @@ impl SlotIndex {
     }
 
     /// Adds a place, which must be below [`MAX_PLACES`]. `key_of` tells the key of any place that is in the index.
-    pub(super) fn insert(&mut self, key: u64, place: usize, key_of: &dyn Fn(usize) -> u64) {
+    pub(crate) fn insert(&mut self, key: u64, place: usize, key_of: &dyn Fn(usize) -> u64) {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, Shard::default);
         }
@@ -53,7 +53,7 @@ impl SlotIndex {
     }
 
     /// Takes a place out again.
-    pub(super) fn remove(&mut self, key: u64, place: usize, key_of: &dyn Fn(usize) -> u64) {
+    pub(crate) fn remove(&mut self, key: u64, place: usize, key_of: &dyn Fn(usize) -> u64) {
         if let Some(shard) = self.shards.get_mut(shard_of(key)) {
             shard.take(key, place, key_of);
         }
@@ -127,7 +127,7 @@ impl Shard {
 }
 
 /// A key for an id. Ids may be counted up by a registry; this spreads them (the finaliser of SplitMix64).
-pub(super) fn spread(id: u64) -> u64 {
+pub(crate) fn spread(id: u64) -> u64 {
     let mixed = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
