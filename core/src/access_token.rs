@@ -5,6 +5,7 @@
 //! caller's (RFC 8725, 3.1).
 
 mod mint;
+mod remembered;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -18,6 +19,7 @@ use crate::keyring::KeyFault;
 use crate::time::{Seconds, Timestamp};
 
 pub use mint::{MintFailed, NewClaims, mint};
+pub(crate) use remembered::{Facts, Remembered, verify_or_remember};
 pub use verify::verify;
 
 /// How far `iat` and `nbf` may lie ahead, since the clocks of two gateways differ. `exp` has no such leeway.
@@ -84,6 +86,8 @@ pub struct Verified {
     pub iat: Timestamp,
     /// From when on it is refused.
     pub exp: Timestamp,
+    /// From when on it is good, if it says so; tokens that are made here do not.
+    pub(crate) nbf: Timestamp,
 }
 
 impl Verified {
@@ -92,14 +96,23 @@ impl Verified {
     /// # Errors
     /// [`AccessTokenFault::Expired`]; or [`AccessTokenFault::IssuedInFuture`], if the clock has gone back.
     pub fn still_valid(&self, now: Timestamp) -> Result<(), AccessTokenFault> {
-        if now >= self.exp {
-            return Err(AccessTokenFault::Expired);
-        }
-        if self.iat > now.saturating_add(CLOCK_SKEW) {
-            return Err(AccessTokenFault::IssuedInFuture);
-        }
-        Ok(())
+        check_times(self.iat, self.exp, now)
     }
+}
+
+/// What remains to be checked when a verification is remembered; see [`Verified::still_valid`].
+pub(crate) fn check_times(
+    iat: Timestamp,
+    exp: Timestamp,
+    now: Timestamp,
+) -> Result<(), AccessTokenFault> {
+    if now >= exp {
+        return Err(AccessTokenFault::Expired);
+    }
+    if iat > now.saturating_add(CLOCK_SKEW) {
+        return Err(AccessTokenFault::IssuedInFuture);
+    }
+    Ok(())
 }
 
 /// The rule that an access token breaks. For logs and metrics only: a caller learns no more than `invalid_token`.

@@ -91,6 +91,21 @@ pub fn number_from_text(text: &str) -> Option<u64> {
     })
 }
 
+/// An id apart from any policy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Id {
+    /// A registry-made one.
+    Number(u64),
+    /// A hand-written one.
+    Written(Box<str>),
+}
+
+impl Id {
+    pub(crate) fn new(text: &str) -> Self {
+        number_from_text(text).map_or_else(|| Self::Written(text.into()), Self::Number)
+    }
+}
+
 /// An id as the policy store keeps it; only the [`IdTable`] that made it can tell its text.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IdCode(u64);
@@ -132,12 +147,21 @@ impl IdTable {
     /// The code for an id that may be in the policy; `None` if it cannot be.
     pub fn code(&self, text: &str) -> Option<IdCode> {
         number_from_text(text)
-            .or_else(|| {
-                self.places
-                    .get(text.as_bytes())
-                    .map(|place| INTERNED | place as u64)
-            })
             .map(IdCode)
+            .or_else(|| self.interned(text))
+    }
+
+    /// As [`IdTable::code`], of an id that has been read already.
+    pub(crate) fn code_of(&self, id: &Id) -> Option<IdCode> {
+        match id {
+            Id::Number(number) => Some(IdCode(*number)),
+            Id::Written(text) => self.interned(text),
+        }
+    }
+
+    fn interned(&self, text: &str) -> Option<IdCode> {
+        let place = self.places.get(text.as_bytes())?;
+        Some(IdCode(INTERNED | place as u64))
     }
 
     /// The text of a code that this table gave.

@@ -6,10 +6,12 @@ use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use thiserror::Error;
 
+use crate::access_token::Remembered;
 use crate::derive::{DeriveError, Purpose, derive};
 use crate::jose;
 use crate::order;
 use crate::policy::document;
+use crate::random::{Random, RandomFailed};
 use crate::roots::RootKeys;
 use crate::service_token::{PublicJwk, ServiceKey};
 use crate::time::Timestamp;
@@ -19,6 +21,8 @@ use crate::time::Timestamp;
 pub struct KeyRing {
     /// In the order of their headers, without duplicates.
     keys: Vec<Key>,
+    /// What has been verified by them, so that it goes when they do. None: everything is verified anew.
+    remembered: Option<Remembered>,
 }
 
 impl KeyRing {
@@ -43,7 +47,21 @@ impl KeyRing {
             let gap = ring.partition_point(|other| other.header < key.header);
             ring.insert(gap, key);
         }
-        Ok(Self { keys: ring })
+        Ok(Self {
+            keys: ring,
+            remembered: None,
+        })
+    }
+
+    /// From now on remembers which access tokens have been verified.
+    pub(crate) fn remember(&mut self, random: &mut dyn Random) -> Result<(), RandomFailed> {
+        self.remembered = Some(Remembered::new(random)?);
+        Ok(())
+    }
+
+    /// The access tokens that have been verified by this ring's keys.
+    pub(crate) fn remembered(&self) -> Option<&Remembered> {
+        self.remembered.as_ref()
     }
 
     /// The key that new access tokens are signed with: of all accepted keys (not revoked, before `not_after`, root

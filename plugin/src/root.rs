@@ -56,6 +56,9 @@ impl Root {
         let clock = ClockGuard::default();
         let now = now(&clock);
         let gate = Gate::from_json(json, now, host::environment).map_err(|faults| list(&faults))?;
+        let gate = gate
+            .remembering(&mut HostRandom)
+            .map_err(|error| error.to_string())?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
         if gate.config().form && host::set_tick_period(TICK).is_err() {
             return Err(

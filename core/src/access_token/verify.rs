@@ -28,13 +28,14 @@ pub fn verify(
     let Some(key) = first_segment(credential).and_then(|header| ring.by_header(header)) else {
         return Outcome::NotOurs;
     };
-    match verify_with(key, credential, expected, now) {
+    match verify_by(key, credential, expected, now) {
         Ok(verified) => Outcome::Verified(verified),
         Err(fault) => Outcome::Refused(fault),
     }
 }
 
-fn verify_with(
+/// Verifies a credential whose first segment is the header of this key; see [`verify`].
+pub(crate) fn verify_by(
     key: &Key,
     credential: &[u8],
     expected: &Expected<'_>,
@@ -48,13 +49,15 @@ fn verify_with(
         return Err(AccessTokenFault::WrongIssuer);
     }
     let service = narrowed(&claims.aud, expected.token_audience)?;
-    if Timestamp::from_secs(claims.nbf) > now.saturating_add(CLOCK_SKEW) {
+    let nbf = Timestamp::from_secs(claims.nbf);
+    if nbf > now.saturating_add(CLOCK_SKEW) {
         return Err(AccessTokenFault::NotYetValid);
     }
     let verified = Verified {
         jti: decode_exactly(claims.jti.as_bytes()).ok_or(AccessTokenFault::BadClaims)?,
         iat: Timestamp::from_secs(claims.iat),
         exp: Timestamp::from_secs(claims.exp),
+        nbf,
         service: service.map(str::to_owned),
         sub: claims.sub.into_owned(),
         client_id: claims.client_id.into_owned(),

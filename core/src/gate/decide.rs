@@ -3,7 +3,7 @@
 use super::answer::{Answer, Refused, public_sentence};
 use super::outcome::{Action, Forward, Known, Outcome, Record, Terms};
 use super::{Gate, exchange};
-use crate::access_token::{self, AccessTokenFault, Verified};
+use crate::access_token::{self, AccessTokenFault, Facts, verify_or_remember};
 use crate::api_token::{self, ApiTokenFault};
 use crate::canonical::{CanonicalPath, Host, HttpMethod};
 use crate::config::{Identity, OwnPath};
@@ -70,7 +70,7 @@ pub(super) struct Presented {
     pub(super) exp: Timestamp,
     kind: Accept,
     /// The service that it is narrowed to.
-    service: Option<String>,
+    service: Option<Box<str>>,
 }
 
 impl Gate {
@@ -321,48 +321,44 @@ impl Gate {
         credential: &[u8],
         now: Timestamp,
     ) -> Result<Presented, Refusal<'a>> {
-        let expected = access_token::Expected {
-            issuer: &self.config.issuer,
-            token_audience: &self.config.token_audience,
-        };
-        match access_token::verify(&self.keys, credential, &expected, now) {
-            access_token::Outcome::Verified(claims) => Ok(Presented {
-                token: self.api_token_of(&claims, now)?,
-                exp: claims.exp,
+        let header = access_token::first_segment(credential);
+        if let Some(key) = header.and_then(|header| self.keys.by_header(header)) {
+            let expected = access_token::Expected {
+                issuer: &self.config.issuer,
+                token_audience: &self.config.token_audience,
+            };
+            let facts = verify_or_remember(&self.keys, key, credential, &expected, now)
+                .map_err(Reason::from)?;
+            return Ok(Presented {
+                token: self.api_token_of(&facts, now)?,
+                exp: facts.exp,
                 kind: Accept::Access,
-                service: claims.service,
-            }),
-            access_token::Outcome::Refused(fault) => Err(Reason::from(fault).into()),
-            access_token::Outcome::NotOurs => {
-                let header = access_token::first_segment(credential);
-                if header.is_some_and(|header| self.keys.is_service_header(header)) {
-                    return Err(Reason::ServiceTokenPresented.into());
-                }
-                let token = self.exchangeable(credential, now)?;
-                let exp = match token.expires_at {
-                    Expiry::At(end) => end,
-                    Expiry::Never => Timestamp::MAX,
-                };
-                Ok(Presented {
-                    token,
-                    exp,
-                    kind: Accept::Api,
-                    service: None,
-                })
-            }
+                service: facts.service,
+            });
         }
+        if header.is_some_and(|header| self.keys.is_service_header(header)) {
+            return Err(Reason::ServiceTokenPresented.into());
+        }
+        let token = self.exchangeable(credential, now)?;
+        let exp = match token.expires_at {
+            Expiry::At(end) => end,
+            Expiry::Never => Timestamp::MAX,
+        };
+        Ok(Presented {
+            token,
+            exp,
+            kind: Accept::Api,
+            service: None,
+        })
     }
 
     /// The API token that an access token was made from, if an exchange would accept it now. So a token that is
     /// deactivated ends every access token that was made from it.
-    fn api_token_of<'a>(
-        &'a self,
-        claims: &Verified,
-        now: Timestamp,
-    ) -> Result<TokenRow, Refusal<'a>> {
-        let token = self
-            .policy
-            .token_by_id(&claims.client_id)
+    fn api_token_of<'a>(&'a self, facts: &Facts, now: Timestamp) -> Result<TokenRow, Refusal<'a>> {
+        let store = self.policy.store();
+        let token = store
+            .code_of(&facts.client_id)
+            .and_then(|id| self.policy.token(id))
             .ok_or(Reason::AccessTokenOrphaned)?;
         self.in_force(&token, now)?;
         let refuse = |reason| Refusal::knowing(reason, Known::token(token));
@@ -370,11 +366,11 @@ impl Gate {
             .policy
             .person_of(&token)
             .ok_or_else(|| refuse(Reason::PersonInactive))?;
-        if self.policy.store().id_text(person.id) != claims.sub {
+        if store.code_of(&facts.sub) != Some(person.id) {
             return Err(refuse(Reason::AccessTokenOtherPerson));
         }
         let valid_from = token.valid_from.max(person.valid_from);
-        if valid_from.is_some_and(|valid_from| claims.iat < valid_from) {
+        if valid_from.is_some_and(|valid_from| facts.iat < valid_from) {
             return Err(refuse(Reason::AccessTokenVoid));
         }
         Ok(token)

@@ -16,6 +16,7 @@ mod configuration;
 mod exchange;
 mod migration;
 mod oauth;
+mod remembered;
 mod revocation;
 mod services;
 
@@ -30,6 +31,8 @@ const EXCHANGE: &str = crate::config::DEFAULT_EXCHANGE_PATH;
 /// A gate, the secrets that belong to it, and the time.
 struct Fixture {
     gate: Gate,
+    /// The same, and remembers nothing.
+    forgetful: Gate,
     api_token: ApiToken,
     now: Timestamp,
 }
@@ -101,9 +104,10 @@ impl Fixture {
     fn with(change: impl FnOnce(String) -> String) -> Self {
         let api_token = api_token(7);
         let json = configuration(&api_token.hash(), change);
-        let gate = Gate::from_json(json.as_bytes(), now(), |_| Some(root_key())).unwrap();
+        let gate = || Gate::from_json(json.as_bytes(), now(), |_| Some(root_key())).unwrap();
         Self {
-            gate,
+            gate: gate().remembering(&mut Sequence::from_seed(5)).unwrap(),
+            forgetful: gate(),
             api_token,
             now: Timestamp::parse(NOW).unwrap(),
         }
@@ -147,8 +151,17 @@ impl Fixture {
     }
 
     fn decide(&self, encoded: &[u8], now: Option<Timestamp>) -> Seen {
+        let forgetful = self.decide_by(&self.forgetful, encoded, now);
+        for _ in 0..2 {
+            let seen = self.decide_by(&self.gate, encoded, now);
+            assert_eq!(format!("{seen:?}"), format!("{forgetful:?}"));
+        }
+        forgetful
+    }
+
+    fn decide_by(&self, gate: &Gate, encoded: &[u8], now: Option<Timestamp>) -> Seen {
         let ids = DecisionIds::seeded(&mut Sequence::from_seed(3)).unwrap();
-        Seen::from(self.gate.decide(
+        Seen::from(gate.decide(
             encoded,
             true,
             now,

@@ -11,6 +11,7 @@ use super::store::{Change, Record, Store};
 use super::tokens::TokenRow;
 use crate::api_token::TokenHash;
 use crate::canonical::CanonicalPath;
+use crate::id::IdCode;
 use crate::json;
 use crate::routes::{Miss, RouteTable};
 use crate::time::Seconds;
@@ -114,6 +115,11 @@ impl Policy {
     /// The API token with this id.
     pub fn token_by_id(&self, id: &str) -> Option<TokenRow> {
         let id = self.store.id_code(id)?;
+        self.store.tokens.by_id(id, self.store.now())
+    }
+
+    /// The API token with this code, which the policy's store has given.
+    pub(crate) fn token(&self, id: IdCode) -> Option<TokenRow> {
         self.store.tokens.by_id(id, self.store.now())
     }
 

@@ -23,7 +23,7 @@ use super::persons::PersonTable;
 use super::roles::RoleTable;
 use super::side::{Side, Sided, Target};
 use super::tokens::TokenTable;
-use crate::id::{IdCode, IdTable, is_id, looks_secret};
+use crate::id::{Id, IdCode, IdTable, is_id, looks_secret};
 
 /// One step from a policy to the next.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -172,6 +172,11 @@ impl Store {
     /// The text of an id that this store gave.
     pub fn id_text(&self, id: IdCode) -> String {
         self.ids.text(id)
+    }
+
+    /// The code of an id that has been read, if it can be in this policy.
+    pub(crate) fn code_of(&self, id: &Id) -> Option<IdCode> {
+        self.ids.code_of(id)
     }
 
     /// The code of an id, if it can be in this policy.

@@ -138,14 +138,7 @@ fn an_access_token_ends_to_the_second() {
 fn a_foreign_token_of_enough_length_is_exchanged_by_its_hash() {
     let foreign = "eyJhbGciOiJodHRwIn0.eyJVc2VyRnJhZ21lbnRJZCI6IjEifQ.c2lnbmF0dXJl";
     let hash = TokenHash::of(foreign.as_bytes());
-    let gate = Gate::from_json(configuration(&hash, |json| json).as_bytes(), now(), |_| {
-        Some(root_key())
-    })
-    .unwrap();
-    let fixture = Fixture {
-        gate,
-        ..Fixture::new()
-    };
+    let fixture = Fixture::with(|_| configuration(&hash, |json| json));
     assert_eq!(fixture.exchange(foreign).reason, Reason::Exchanged);
 }
 
