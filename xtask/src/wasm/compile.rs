@@ -16,6 +16,14 @@ pub(crate) const PACKAGE: &str = "postern-plugin";
 /// Separates flags in the variables that cargo reads them from, so that a folder's name may hold a space.
 const SEPARATOR: &str = "\x1f";
 
+/// What crates are told by `cfg`: `getrandom` that the plugin has the source of randomness, and `sha2` to write no loop out.
+/// Engines make the short form as fast as the other, which is 16 KiB.
+const CONFIGURATION: [&str; 3] = [
+    "getrandom_backend=\"custom\"",
+    "sha2_backend=\"soft\"",
+    "sha2_backend_soft=\"compact\"",
+];
+
 /// Which filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Variant {
@@ -78,7 +86,10 @@ pub(crate) fn cargo(
 }
 
 fn flags(workspace: &Workspace, toolchain: &Toolchain) -> Vec<OsString> {
-    let mut flags: Vec<OsString> = vec!["--cfg".into(), "getrandom_backend=\"custom\"".into()];
+    let mut flags: Vec<OsString> = CONFIGURATION
+        .iter()
+        .flat_map(|option| ["--cfg".into(), option.into()])
+        .collect();
     for (from, to) in remappings(workspace, toolchain) {
         let mut flag = OsString::from("--remap-path-prefix=");
         flag.push(from);
