@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use postern_core::api_token::TokenHash;
 use postern_core::clock::EARLIEST;
 use postern_core::feed::{
-    Head, HeadKey, Moment, Next, Page, PageId, PageWriter, Patience, PublicKeys, Source, Sync, Work,
+    Head, HeadKey, Moment, Next, Page, PageId, PageWriter, Patience, PublicKeys, Shared,
+    SharedPages, Snapshot, Source, Sync, Work,
 };
 use postern_core::id::number_to_text;
 use postern_core::policy::document::{
@@ -76,6 +77,7 @@ fn measure(tokens: u64, feed: Feed) -> Result<()> {
     let base = Memory::now()?;
     gateway.read("from 0", &feed, &whole, &base)?;
     gateway.lookups("lookups at rest", tokens, 5);
+    gateway.recover(&feed)?;
     gateway.read("again, none changed", &feed, &whole, &base)?;
     let changed = feed.revision("changed")?;
     gateway.read("again, all changed", &feed, &changed, &base)?;
@@ -246,6 +248,44 @@ impl Gateway {
             steps.most().as_secs_f64() * 1e3,
             mib(memory.resident.saturating_sub(base.resident)),
             mib(memory.peak.saturating_sub(base.resident)),
+        );
+        Ok(())
+    }
+
+    /// Keeps the policy as a worker does for the others, and reads it into another worker.
+    fn recover(&self, feed: &Feed) -> Result<()> {
+        let start = processor_time();
+        let (mut snapshot, mut pages, mut bytes) = (Snapshot::default(), Vec::new(), 0);
+        while let Some(page) = snapshot.next_page(&self.policy) {
+            bytes += page.body.len() as u64;
+            pages.extend(feed.keep(Some(page))?);
+        }
+        let kept = processor_time().saturating_sub(start).as_secs_f64();
+        let mut other = Self::new(feed);
+        let start = processor_time();
+        let count = pages.len();
+        other.sync.read_shared(Shared {
+            policy: *self.sync.in_force().ok_or("nothing is in force")?,
+            pages: SharedPages::Whole(pages),
+        });
+        loop {
+            while let Next::Shared(page) = other.sync.next(other.now, &mut other.random)? {
+                let body = feed.page(page)?;
+                other
+                    .sync
+                    .on_page(other.now, page, body, &mut other.random)?;
+            }
+            match other.sync.work(&mut other.policy, BUDGET) {
+                Work::Switched(_) => break,
+                Work::Refused(refusal) => return Err(refusal.into()),
+                _ => {}
+            }
+        }
+        println!(
+            "{:>20}: {kept:5.2} s to keep, {:.2} s to read; {:.1} MiB in {count} pages",
+            "by another worker",
+            processor_time().saturating_sub(start).as_secs_f64(),
+            mib(bytes),
         );
         Ok(())
     }

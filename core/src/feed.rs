@@ -9,6 +9,7 @@
 
 mod apply;
 mod backoff;
+mod compact;
 mod download;
 mod entry;
 mod freshness;
@@ -23,6 +24,7 @@ mod signing;
 mod sync;
 
 pub use apply::RefusalReason;
+pub use compact::Snapshot;
 pub use entry::{Deleted, Entry, Put};
 pub use freshness::{CLOCK_DOUBT, Freshness, Patience, is_clock_doubtful};
 pub use head::{Expected, Head, HeadFault, MAX_HEAD, MAX_PAGES};
@@ -34,6 +36,6 @@ pub use page_writer::{Page, PageWriter, RecordTooLong};
 pub use signature::{MAX_SIGNATURES, Signatures, SignaturesFault};
 pub use signing::{HeadKey, HeadKeyError};
 pub use sync::{
-    HeadRequest, InForce, News, Next, Position, Refusal, Source, Sync, SyncFault, TIMEOUT, WAIT,
-    Work,
+    HeadRequest, InForce, News, Next, Position, Refusal, Shared, SharedPages, Source, Sync,
+    SyncFault, TIMEOUT, WAIT, Work,
 };

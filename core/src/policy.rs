@@ -16,6 +16,7 @@ mod side;
 mod staging;
 mod store;
 mod tokens;
+mod walk;
 
 pub use compiled::{Admissions, CLOCK_SKEW, MAX_ACCESS_TOKEN_LIFE, MethodRef, Policy};
 pub use digest::Digest;
@@ -24,3 +25,4 @@ pub use persons::PersonRow;
 pub use staging::{OutOfTurn, Phase, Reading, StageFault};
 pub use store::{Change, Record, RecordId, Store};
 pub use tokens::TokenRow;
+pub use walk::Cursor;

@@ -16,11 +16,15 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Download {
     pages: Vec<PageId>,
+    open: Opener,
     /// The first page that was not handed out.
     first: usize,
     /// What is known of the pages from there on.
     window: VecDeque<Slot>,
 }
+
+/// Opens pages of one form.
+type Opener = fn(PageId, Vec<u8>) -> Result<PageReader, PageFault>;
 
 #[derive(Debug)]
 enum Slot {
@@ -45,8 +49,13 @@ pub(super) enum Arrival {
 
 impl Download {
     pub(super) fn new(pages: Vec<PageId>) -> Self {
+        Self::opened_by(PageReader::open, pages)
+    }
+
+    pub(super) fn opened_by(open: Opener, pages: Vec<PageId>) -> Self {
         let mut download = Self {
             pages,
+            open,
             first: 0,
             window: VecDeque::new(),
         };
@@ -91,7 +100,7 @@ impl Download {
         let Some(at) = self.asked(id) else {
             return Arrival::Taken;
         };
-        match PageReader::open(id, body) {
+        match (self.open)(id, body) {
             Ok(reader) => {
                 if let Some(slot) = self.window.get_mut(at) {
                     *slot = Slot::Arrived(reader);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::compact::{self, MAX_COMPACT};
 use super::entry::Entry;
 use crate::json::{self, strictly_read, written};
 use crate::policy::document::Document;
@@ -107,11 +108,35 @@ impl PageReader {
         }
     }
 
+    /// Opens a page that another worker of this gateway kept, by [`Snapshot`](super::Snapshot).
+    ///
+    /// # Errors
+    /// [`PageFault`] as for [`PageReader::open`].
+    pub fn open_compact(id: PageId, body: Vec<u8>) -> Result<Self, PageFault> {
+        if body.len() > MAX_COMPACT {
+            return Err(PageFault::TooLong);
+        }
+        if PageId::of(&body) != id {
+            return Err(PageFault::OtherBytes);
+        }
+        if !compact::is_compact(&body) {
+            return Err(PageFault::NotCompact { at: 0 });
+        }
+        Ok(Self {
+            body,
+            at: compact::START,
+            line: 0,
+        })
+    }
+
     /// The next change, or `None` at the end.
     ///
     /// # Errors
     /// [`PageFault`] if the line is no change. There is nothing to be gained from reading on then.
     pub fn next_entry(&mut self) -> Option<Result<Entry, PageFault>> {
+        if compact::is_compact(&self.body) {
+            return self.next_compact();
+        }
         let line = match self.next_line()? {
             Ok(line) => json::read(line),
             Err(fault) => return Some(Err(fault)),
@@ -123,6 +148,18 @@ impl PageReader {
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
+    }
+
+    fn next_compact(&mut self) -> Option<Result<Entry, PageFault>> {
+        let at = self.at;
+        let rest = self.body.get(at..).filter(|rest| !rest.is_empty())?;
+        self.line += 1;
+        let Some((entry, length)) = compact::read(rest) else {
+            self.at = self.body.len();
+            return Some(Err(PageFault::NotCompact { at }));
+        };
+        self.at += length;
+        Some(Ok(entry))
     }
 
     fn next_line(&mut self) -> Option<Result<&[u8], PageFault>> {
@@ -156,6 +193,12 @@ pub enum PageFault {
     /// A version of the vocabulary that this program does not know.
     #[error("the page has format {0}; this version reads format {format}", format = Document::FORMAT)]
     Format(u32),
+    /// There is no record at this byte of a page that another worker kept.
+    #[error("there is no record at byte {at}")]
+    NotCompact {
+        /// The byte, from 0.
+        at: usize,
+    },
     /// A line that is no JSON, or not of the shape of a change.
     #[error("line {line}: {text}")]
     Line {

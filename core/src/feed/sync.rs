@@ -20,7 +20,7 @@ mod tests;
 
 pub use self::fault::{Refusal, SyncFault};
 pub use self::position::Position;
-pub use self::terms::{HeadRequest, News, Next, Work};
+pub use self::terms::{HeadRequest, News, Next, Shared, SharedPages, Work};
 use super::apply::{Application, Progress, RefusalReason};
 use super::backoff::{Backoff, jitter};
 use super::download::{Arrival, Download};
@@ -29,7 +29,7 @@ use super::head::{Expected, Head};
 use super::key::PublicKeys;
 use super::moment::{Moment, millis};
 use super::nonce::Nonce;
-use super::page::PageId;
+use super::page::{PageId, PageReader};
 use crate::policy::{Digest, Phase, Policy, Reading};
 use crate::random::{Random, RandomFailed};
 use crate::time::{Seconds, Timestamp};
@@ -114,9 +114,20 @@ enum After {
 #[derive(Debug)]
 struct ReadingHead {
     head: InForce,
-    is_from_zero: bool,
+    origin: Origin,
     download: Download,
     application: Application,
+}
+
+/// Where a policy is read from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    /// The feed, as changes.
+    Changes,
+    /// The feed, from 0.
+    Zero,
+    /// Other workers of this gateway.
+    Shared,
 }
 
 impl Sync {
@@ -180,6 +191,36 @@ impl Sync {
         true
     }
 
+    /// Begins to read a policy that other workers of this gateway keep, in place of asking the feed. Returns whether it
+    /// does: not while the feed's own pages are on their way, not unless it is newer than what is in force, and changes
+    /// only of what is in force.
+    pub fn read_shared(&mut self, shared: Shared) -> bool {
+        let own = self.in_force.map(|in_force| in_force.position);
+        let fits = match &shared.pages {
+            SharedPages::Changes(base, _) => own == Some(*base),
+            SharedPages::Whole(_) => true,
+        };
+        let is_busy = matches!(self.state, State::Reading(_));
+        if is_busy || !fits || own >= Some(shared.policy.position) {
+            return false;
+        }
+        let is_new_epoch = own.is_some_and(|own| own.epoch != shared.policy.position.epoch);
+        let (reading, download) = match shared.pages {
+            SharedPages::Changes(_, pages) => (Reading::Changes, Download::new(pages)),
+            SharedPages::Whole(pages) => (
+                Reading::Whole { is_new_epoch },
+                Download::opened_by(PageReader::open_compact, pages),
+            ),
+        };
+        self.state = State::Reading(Box::new(ReadingHead {
+            head: shared.policy,
+            origin: Origin::Shared,
+            application: Application::new(reading, shared.policy.digest),
+            download,
+        }));
+        true
+    }
+
     /// What to send now.
     ///
     /// # Errors
@@ -190,7 +231,10 @@ impl Sync {
             State::Asking(asked) => Ok(Next::Wait(deadline(asked))),
             State::Reading(reading) => {
                 if let Some(page) = reading.download.next_wanted(now, millis(TIMEOUT)) {
-                    return Ok(Next::Page(page));
+                    return Ok(match reading.origin {
+                        Origin::Shared => Next::Shared(page),
+                        _ => Next::Page(page),
+                    });
                 }
                 let moment = reading.download.next_moment();
                 Ok(Next::Wait(moment.unwrap_or(now.after(millis(TIMEOUT)))))
@@ -298,7 +342,10 @@ impl Sync {
         if let State::Reading(reading) = &mut self.state {
             let pause = self.backoff.failed(retry_after, random)?;
             let failures = reading.download.failed(page, now.after(pause));
-            if failures.is_some_and(Download::is_hopeless) {
+            // What other workers kept is there or not.
+            let is_hopeless =
+                |failures| reading.origin == Origin::Shared || Download::is_hopeless(failures);
+            if failures.is_some_and(is_hopeless) {
                 self.state = State::Idle;
                 self.not_before = now.after(pause);
             }
@@ -329,15 +376,21 @@ impl Sync {
                 self.backoff.succeeded();
                 (self.from_zero, self.refused) = (false, None);
                 self.in_force = Some(head);
+                self.latest = self.latest.max(Some(head.position));
                 Work::Switched(head)
             }
             Progress::Refused(reason) => {
-                let is_retried = !reading.is_from_zero;
-                self.state = State::Idle;
-                self.from_zero = is_retried;
-                if !is_retried {
-                    self.refused = Some((head.position, head.digest));
+                let is_retried = reading.origin != Origin::Zero;
+                match reading.origin {
+                    Origin::Changes => self.from_zero = true,
+                    Origin::Zero => {
+                        self.from_zero = false;
+                        self.refused = Some((head.position, head.digest));
+                    }
+                    // That says nothing of the feed, which is asked next.
+                    Origin::Shared => {}
                 }
+                self.state = State::Idle;
                 Work::Refused(Refusal {
                     position: head.position,
                     reason,
@@ -450,7 +503,11 @@ impl Sync {
         };
         self.state = State::Reading(Box::new(ReadingHead {
             head: next,
-            is_from_zero: base.is_none(),
+            origin: if base.is_some() {
+                Origin::Changes
+            } else {
+                Origin::Zero
+            },
             application: Application::new(reading, head.digest),
             download: Download::new(head.pages),
         }));

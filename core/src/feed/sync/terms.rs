@@ -14,6 +14,8 @@ pub enum Next {
     Head(HeadRequest),
     /// Ask for a page. Several may be asked for at once: call [`Sync::next`](super::Sync::next) again.
     Page(PageId),
+    /// Look for a page among what other workers keep, and hand it in as any other.
+    Shared(PageId),
     /// Nothing before this moment, unless an answer comes.
     Wait(Moment),
 }
@@ -58,4 +60,22 @@ pub enum Work {
     Switched(InForce),
     /// A policy was refused. The one before decides as it did.
     Refused(Refusal),
+}
+
+/// A policy that other workers of a gateway keep for this one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shared {
+    /// What it is, and when it was known to be the latest.
+    pub policy: InForce,
+    /// What it is in.
+    pub pages: SharedPages,
+}
+
+/// What a kept policy is in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SharedPages {
+    /// The feed's pages, with the changes since a position.
+    Changes(Position, Vec<PageId>),
+    /// Pages of a [`Snapshot`](crate::feed::Snapshot).
+    Whole(Vec<PageId>),
 }

@@ -4,6 +4,9 @@ mod actors;
 mod world;
 
 use self::actors::{Edit, Gateway, PATIENCE, Publisher, sign};
+use std::collections::BTreeMap;
+
+use super::super::compact::Snapshot;
 use super::super::head::HeadFault;
 use super::super::page::PageFault;
 use super::*;
@@ -237,7 +240,7 @@ fn a_page_that_never_comes_right_gives_its_head_up() {
                 assert_eq!(fault, Err(SyncFault::Page(page, PageFault::OtherBytes)));
             }
             Next::Wait(moment) => gateway.now = gateway.now.max(moment),
-            Next::Head(_) => panic!("a second head is asked for"),
+            other => panic!("{other:?} beside the page"),
         }
     }
     assert_eq!(asked, 5);
@@ -271,4 +274,110 @@ fn a_worker_takes_over_what_another_one_read_but_nothing_older() {
     assert!(other.sync.adopt(later));
     assert_eq!(other.sync.in_force(), Some(&later));
     assert!(!other.sync.adopt(new));
+}
+
+/// What a worker that has read a policy keeps of it for the others.
+fn kept(gateway: &Gateway) -> (Shared, BTreeMap<String, Vec<u8>>) {
+    let mut snapshot = Snapshot::default();
+    let pages: Vec<_> = std::iter::from_fn(|| snapshot.next_page(&gateway.policy)).collect();
+    let shared = Shared {
+        policy: *gateway.sync.in_force().unwrap(),
+        pages: SharedPages::Whole(pages.iter().map(|page| page.id).collect()),
+    };
+    let pages = pages
+        .into_iter()
+        .map(|page| (page.id.to_string(), page.body));
+    (shared, pages.collect())
+}
+
+#[test]
+fn a_worker_that_begins_anew_takes_policy_and_age_from_another_one_and_goes_on_from_there() {
+    let (mut reader, mut publisher) = (Gateway::new(), Publisher::new());
+    publisher.log.extend([Edit::Role(1), Edit::Role(2)]);
+    reader.walks(&mut publisher);
+    let (shared, pages) = kept(&reader);
+
+    let mut other = Gateway::new();
+    other.now = other.now.after(50_000);
+    other.asks();
+    assert!(other.sync.read_shared(shared.clone()));
+    other.recovers(&pages);
+    assert_eq!(other.sync.in_force(), Some(&shared.policy));
+    assert_eq!(other.policy.store().digest(), publisher.digest());
+    assert!(!other.sync.read_shared(shared));
+    publisher.log.push(Edit::NoRole(1));
+    let request = other.asks();
+    assert_eq!((request.after, request.wait), (3, WAIT));
+    other.hears(&publisher.answer(&request)).unwrap();
+    other.works(&publisher);
+    assert_eq!(other.policy.store().digest(), publisher.digest());
+}
+
+#[test]
+fn what_other_workers_keep_is_left_for_the_feed_if_it_is_not_what_it_should_be() {
+    let (mut reader, mut publisher) = (Gateway::new(), Publisher::new());
+    reader.walks(&mut publisher);
+    let (shared, pages) = kept(&reader);
+    let other_digest = InForce {
+        digest: Digest::default(),
+        ..shared.policy
+    };
+    let cases = [
+        (shared.clone(), BTreeMap::new()),
+        (
+            shared.clone(),
+            pages.keys().map(|id| (id.clone(), b"x".to_vec())).collect(),
+        ),
+        (
+            Shared {
+                policy: other_digest,
+                ..shared
+            },
+            pages,
+        ),
+    ];
+    for (shared, pages) in cases {
+        let mut other = Gateway::new();
+        assert!(other.sync.read_shared(shared));
+        other.recovers(&pages);
+        assert_eq!(other.position(), None);
+        assert_eq!(other.asks().after, 0);
+        other
+            .sync
+            .on_head_failure(other.now, None, &mut other.random)
+            .unwrap();
+        other.walks(&mut publisher);
+        assert_eq!(other.position(), Some(publisher.position()));
+    }
+}
+
+#[test]
+fn changes_that_other_workers_keep_are_read_only_onto_what_they_are_changes_of() {
+    let (mut reader, mut publisher) = (Gateway::new(), Publisher::new());
+    let mut other = Gateway::new();
+    reader.walks(&mut publisher);
+    other.walks(&mut publisher);
+    publisher.log.push(Edit::Role(1));
+    let base = reader.position().unwrap();
+    reader.walks(&mut publisher);
+    let request = HeadRequest {
+        after: 1,
+        epoch: 1,
+        ..other.asks()
+    };
+    let (head, _) = publisher.answer(&request);
+    let head: Head = serde_json::from_slice(&head).unwrap();
+    let changes = |base| Shared {
+        policy: *reader.sync.in_force().unwrap(),
+        pages: SharedPages::Changes(base, head.pages.clone()),
+    };
+    assert!(!Gateway::new().sync.read_shared(changes(base)));
+    assert!(!other.sync.read_shared(changes(Position {
+        revision: 9,
+        ..base
+    })));
+    assert!(other.sync.read_shared(changes(base)));
+    other.recovers(&publisher.pages);
+    assert_eq!(other.position(), reader.position());
+    assert_eq!(other.policy.store().digest(), publisher.digest());
 }

@@ -162,7 +162,7 @@ impl Gateway {
             match self.next() {
                 Next::Head(request) => return request,
                 Next::Wait(moment) => self.now = self.now.max(moment),
-                Next::Page(page) => panic!("{page} is asked for"),
+                Next::Page(page) | Next::Shared(page) => panic!("{page} is asked for"),
             }
         }
     }
@@ -189,6 +189,30 @@ impl Gateway {
                 Work::Busy | Work::Switched(_) => {}
             }
         }
+    }
+
+    /// Reads what other workers keep, until it is in force or given up.
+    pub(super) fn recovers(&mut self, pages: &BTreeMap<String, Vec<u8>>) {
+        while let State::Reading(_) = &self.sync.state {
+            if let Next::Shared(page) = self.next() {
+                match pages.get(&page.to_string()) {
+                    Some(body) => {
+                        let body = body.clone();
+                        self.sync
+                            .on_page(self.now, page, body, &mut self.random)
+                            .ok();
+                    }
+                    None => {
+                        let lost =
+                            self.sync
+                                .on_page_failure(self.now, page, None, &mut self.random);
+                        lost.unwrap();
+                    }
+                }
+            }
+            self.sync.work(&mut self.policy, 3);
+        }
+        while self.sync.work(&mut self.policy, 3) != Work::Idle {}
     }
 
     pub(super) fn next_page(&mut self) -> Next {

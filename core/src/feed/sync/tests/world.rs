@@ -134,7 +134,7 @@ impl World {
         match self.gateway.next() {
             Next::Head(request) => self.request = Some(request),
             Next::Page(page) => self.pages.push_back(page),
-            Next::Wait(_) => {}
+            Next::Shared(_) | Next::Wait(_) => {}
         }
     }
 
