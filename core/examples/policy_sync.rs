@@ -77,12 +77,12 @@ fn measure(tokens: u64, feed: Feed) -> Result<()> {
     let base = Memory::now()?;
     gateway.read("from 0", &feed, &whole, &base)?;
     gateway.lookups("lookups at rest", tokens, 5);
-    gateway.recover(&feed)?;
     gateway.read("again, none changed", &feed, &whole, &base)?;
     let changed = feed.revision("changed")?;
     gateway.read("again, all changed", &feed, &changed, &base)?;
     let more = feed.revision("more")?;
-    gateway.read("one token more", &feed, &more, &base)
+    gateway.read("one token more", &feed, &more, &base)?;
+    gateway.recover(&feed)
 }
 
 /// A publisher that keeps its pages in files.

@@ -43,13 +43,14 @@ impl Snapshot {
         let mut body = Vec::with_capacity(MAX_COMPACT);
         body.push(MARK);
         body.append(&mut self.left);
-        while policy.visit_next(&mut self.cursor, &mut |record| {
-            write(record, &mut self.left)
+        let Self { cursor, left } = self;
+        while policy.visit_next(cursor, &mut |record| {
+            write(record, left);
         }) {
-            if body.len() + self.left.len() > MAX_COMPACT {
+            if body.len() + left.len() > MAX_COMPACT {
                 break;
             }
-            body.append(&mut self.left);
+            body.append(left);
         }
         (body.len() > 1).then(|| Page {
             id: PageId::of(&body),
