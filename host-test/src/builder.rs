@@ -12,18 +12,14 @@ use crate::front::FrontSettings;
 use crate::grpc::{GrpcEvent, GrpcPeer, GrpcReply};
 use crate::host::{Host, Randomness};
 use crate::journal::{Journal, LogSink, TraceSink};
+use crate::limits::Limits;
 use crate::module::Module;
 use crate::plugin::Plugin;
 use crate::request::Reply;
 use crate::shared::SharedState;
 use crate::status::LogLevel;
 use crate::stream::StreamSettings;
-use crate::vm::Limits;
 
-/// Fuel for one callback unless the builder says otherwise: some seconds of work.
-const DEFAULT_FUEL: u64 = 2_000_000_000;
-/// Envoy's limit for one VM.
-const DEFAULT_MEMORY: usize = 1024 * 1024 * 1024;
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: usize = 1024 * 1024;
 
@@ -119,10 +115,7 @@ impl HostBuilder {
                 },
                 buffer_limit: DEFAULT_BUFFER_LIMIT,
             },
-            limits: Limits {
-                fuel: DEFAULT_FUEL,
-                memory: DEFAULT_MEMORY,
-            },
+            limits: Limits::default(),
             canary: true,
             shared: SharedState::new(),
             upstream: Upstream::Scripted(Box::new(|_| Reply::ok())),
@@ -264,6 +257,20 @@ impl HostBuilder {
     /// its VM is dead. Envoy has no such limit.
     pub fn fuel_per_callback(mut self, fuel: u64) -> Self {
         self.limits.fuel = fuel;
+        self
+    }
+
+    /// How long one callback may run on the machine's clock, to about 10 ms. One that runs longer is stopped, and its VM is
+    /// dead. There is no bound without this: what a guest may do would depend on the machine. Envoy has none either.
+    pub fn callback_time_limit(mut self, limit: Duration) -> Self {
+        self.limits.time = Some(limit);
+        self
+    }
+
+    /// The bytes that one callback may make the host keep: log lines, headers, shared data, calls. One that would need more is
+    /// stopped, and its VM is dead. 64 MiB without this; Envoy has no such limit.
+    pub fn host_memory_per_callback(mut self, bytes: usize) -> Self {
+        self.limits.kept = bytes;
         self
     }
 

@@ -18,6 +18,9 @@ const NEVER: u64 = u64::MAX;
 /// So many rounds of announcements follow one event; what is left waits for the next. A guest that fills a queue whenever
 /// it is told of an item would never be left otherwise.
 const MAX_ROUNDS: usize = 100;
+/// So many events happen while the clock moves once; what is left is overdue then. A guest that calls again on every reply
+/// has a million of them in each second.
+const MAX_EVENTS: usize = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -32,8 +35,11 @@ impl Host {
     /// clusters, timeouts.
     pub fn advance(&mut self, by: Duration) {
         let target = self.clock.monotonic().saturating_add(nanoseconds(by));
-        while let Some((due, worker, event)) = self.next_event().filter(|(due, ..)| *due <= target)
-        {
+        for _ in 0..MAX_EVENTS {
+            let Some((due, worker, event)) = self.next_event().filter(|(due, ..)| *due <= target)
+            else {
+                break;
+            };
             self.clock.advance_to(due);
             self.run_event(worker, event);
         }
@@ -43,7 +49,10 @@ impl Host {
     /// Lets everything happen that is due now. Needed only on a real clock; how long until the next event is the answer.
     pub fn poll(&mut self) -> Option<Duration> {
         let now = self.clock.monotonic();
-        while let Some((_, worker, event)) = self.next_event().filter(|(due, ..)| *due <= now) {
+        for _ in 0..MAX_EVENTS {
+            let Some((_, worker, event)) = self.next_event().filter(|(due, ..)| *due <= now) else {
+                break;
+            };
             self.run_event(worker, event);
         }
         self.next_event()
@@ -212,6 +221,10 @@ impl Host {
             return;
         };
         let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        if !matches!(pending.reply, Arrival::Grpc(_)) {
+            let calls = &mut vm.state_mut().calls_in_flight;
+            *calls = calls.saturating_sub(1);
+        }
         let reply = match pending.reply {
             Arrival::Http(reply) => reply,
             Arrival::Unanswered(_) => CalloutReply::timeout(),

@@ -119,6 +119,11 @@ const USUAL_HEADERS: usize = 16;
 const USUAL_BYTES: usize = 512;
 
 impl HeaderMap {
+    /// The bytes to look through for one name.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
     /// An empty map in which no name is joined.
     pub fn new() -> Self {
         Self::default()

@@ -13,6 +13,7 @@ use crate::functions::Function;
 use crate::grpc::GrpcPeer;
 use crate::headers::HeaderMap;
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::module::Module;
 use crate::plugin::{Plugin, PluginSettings};
 use crate::plugins::{Base, Draining, Loaded, PluginId, Worker};
@@ -23,7 +24,6 @@ use crate::status::{LogLevel, SharedLevel};
 use crate::stream::{
     Departed, Direction, Filter, Phase, Stream, StreamInfo, StreamSettings, Surroundings,
 };
-use crate::vm::Limits;
 
 /// A guest that makes a new call on every reply, and never lets the stream go on, is given up after so many.
 const MAX_REPLIES_PER_REQUEST: usize = 10_000;

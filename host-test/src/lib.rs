@@ -94,6 +94,7 @@ mod grpc;
 mod headers;
 mod host;
 mod journal;
+mod limits;
 mod local_reply;
 mod module;
 mod names;

@@ -1,7 +1,8 @@
 //! A guest's code: compiled once, checked before it runs.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, ExternType, FuncType, InstancePre, Linker, ValType,
@@ -13,6 +14,8 @@ use crate::state::VmState;
 
 /// The exports by which a guest says which ABI it speaks.
 const SUPPORTED_ABIS: &[&str] = &["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"];
+/// How exactly the time of a guest is measured.
+pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 /// The allocators in the order in which Envoy looks for them.
 pub(crate) const ALLOCATORS: &[&str] = &["malloc", "proxy_on_memory_allocate"];
 
@@ -26,6 +29,7 @@ struct Inner {
     engine: Engine,
     pre: InstancePre<VmState>,
     code: Box<[u8]>,
+    epochs: Once,
 }
 
 /// Why a module cannot be hosted.
@@ -97,6 +101,7 @@ impl Module {
                 engine,
                 pre,
                 code: wasm.into(),
+                epochs: Once::new(),
             }),
         })
     }
@@ -117,6 +122,20 @@ impl Module {
     /// Whether it is the same code.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner) || self.inner.code == other.inner.code
+    }
+
+    /// Counts epochs from now on, as long as anybody has the module: there is a thread for that.
+    pub(crate) fn count_epochs(&self) {
+        self.inner.epochs.call_once(|| {
+            let engine = self.inner.engine.weak();
+            std::thread::spawn(move || {
+                while let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(EPOCH);
+                }
+            });
+        });
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -148,8 +167,9 @@ pub(crate) fn engine(cache: Option<&Path>) -> wasmtime::Result<Engine> {
         settings.with_directory(directory);
         config.cache(Some(Cache::new(settings)?));
     }
-    // Fuel alone bounds a guest: it is the same on every machine, and no thread has to move an epoch.
+    // Fuel bounds a guest in the same way on every machine; epochs bound its time, where a host asks for that.
     config.consume_fuel(true);
+    config.epoch_interruption(true);
     Engine::new(&config)
 }
 

@@ -5,6 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::status::Status;
 
+/// What shared data and queues may hold together: as much as a VM. Envoy has no limit but the machine's memory.
+const MAX_HELD: usize = 1024 * 1024 * 1024;
+/// What each value and item takes beside its bytes, roughly.
+const ADMINISTRATION: usize = 64;
+
+/// There is no room for more shared data and items.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("shared data and queues would hold more than {MAX_HELD} bytes")]
+pub(crate) struct Full;
+
 /// Shared data, queues and metrics. In Envoy they belong to the process: give two hosts the same `SharedState` to put
 /// them into one process, or keep it to see what survives a restart.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +23,8 @@ pub struct SharedState(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     data: BTreeMap<(String, Vec<u8>), (Vec<u8>, u32)>,
+    /// The bytes of all keys, values and items.
+    held: usize,
     last_cas: u32,
     queues: Vec<Queue>,
     /// How many hosts' VMs there are of each `vm_id`.
@@ -113,17 +125,18 @@ impl SharedState {
         key: &[u8],
         value: &[u8],
         cas: u32,
-    ) -> Status {
+    ) -> Result<Status, Full> {
         let mut state = self.lock();
         let stored = state
             .data
             .get(&(vm_id.to_owned(), key.to_vec()))
             .map(|(_, cas)| *cas);
         if stored.is_some_and(|stored| cas != 0 && cas != stored) {
-            return Status::CasMismatch;
+            return Ok(Status::CasMismatch);
         }
+        state.room(key.len() + value.len())?;
         state.store(vm_id, key, value);
-        Status::Ok
+        Ok(Status::Ok)
     }
 
     /// VMs of this `vm_id` were loaded.
@@ -138,13 +151,22 @@ impl SharedState {
         *users = users.saturating_sub(1);
         if *users == 0 {
             state.users.remove(vm_id);
-            state.data.retain(|(id, _), _| id != vm_id);
+            let mut freed = 0;
+            state.data.retain(|(id, key), (value, _)| {
+                let stays = id != vm_id;
+                if !stays {
+                    freed += key.len() + value.len() + ADMINISTRATION;
+                }
+                stays
+            });
             // The numbers of queues are never given out again, so their places stay.
             for queue in state.queues.iter_mut().filter(|queue| queue.vm_id == vm_id) {
                 queue.removed = true;
-                queue.items.clear();
+                let items = queue.items.drain(..);
+                freed += items.map(|item| item.len() + ADMINISTRATION).sum::<usize>();
                 queue.unannounced = 0;
             }
+            state.held = state.held.saturating_sub(freed);
         }
     }
 
@@ -199,21 +221,24 @@ impl SharedState {
         u32::try_from(index + 1).ok()
     }
 
-    pub(crate) fn enqueue(&self, id: u32, item: &[u8]) -> Status {
-        match self.lock().queue(id) {
-            Some(queue) => {
-                queue.items.push_back(item.to_vec());
-                queue.unannounced += 1;
-                Status::Ok
-            }
-            None => Status::NotFound,
-        }
+    pub(crate) fn enqueue(&self, id: u32, item: &[u8]) -> Result<Status, Full> {
+        let mut state = self.lock();
+        state.room(item.len())?;
+        let Some(queue) = state.queue(id) else {
+            return Ok(Status::NotFound);
+        };
+        queue.items.push_back(item.to_vec());
+        queue.unannounced += 1;
+        state.held += item.len() + ADMINISTRATION;
+        Ok(Status::Ok)
     }
 
     pub(crate) fn dequeue(&self, id: u32) -> Result<Vec<u8>, Status> {
         let mut state = self.lock();
         let queue = state.queue(id).ok_or(Status::NotFound)?;
-        queue.items.pop_front().ok_or(Status::Empty)
+        let item = queue.items.pop_front().ok_or(Status::Empty)?;
+        state.held = state.held.saturating_sub(item.len() + ADMINISTRATION);
+        Ok(item)
     }
 
     /// Makes sure that the metric exists; one that exists keeps its value and kind.
@@ -253,10 +278,24 @@ impl State {
     fn store(&mut self, vm_id: &str, key: &[u8], value: &[u8]) {
         // 0 means "any" in a call, so it is never handed out.
         self.last_cas = self.last_cas.checked_add(1).unwrap_or(1);
-        self.data.insert(
+        let replaced = self.data.insert(
             (vm_id.to_owned(), key.to_vec()),
             (value.to_vec(), self.last_cas),
         );
+        self.held += value.len();
+        match replaced {
+            Some((old, _)) => self.held = self.held.saturating_sub(old.len()),
+            None => self.held += key.len() + ADMINISTRATION,
+        }
+    }
+
+    /// Whether so many bytes more may be kept.
+    fn room(&self, bytes: usize) -> Result<(), Full> {
+        if self.held.saturating_add(bytes) > MAX_HELD {
+            Err(Full)
+        } else {
+            Ok(())
+        }
     }
 
     fn queue(&mut self, id: u32) -> Option<&mut Queue> {
@@ -281,16 +320,19 @@ mod tests {
         let shared = SharedState::new();
         assert_eq!(
             shared.compare_and_set("v", b"k", b"1", 77),
-            Status::Ok,
+            Ok(Status::Ok),
             "a missing key takes any number"
         );
         let (_, first) = shared.get_data("v", b"k").expect("stored");
-        assert_eq!(shared.compare_and_set("v", b"k", b"2", first), Status::Ok);
+        assert_eq!(
+            shared.compare_and_set("v", b"k", b"2", first),
+            Ok(Status::Ok)
+        );
         assert_eq!(
             shared.compare_and_set("v", b"k", b"3", first),
-            Status::CasMismatch
+            Ok(Status::CasMismatch)
         );
-        assert_eq!(shared.compare_and_set("v", b"k", b"4", 0), Status::Ok);
+        assert_eq!(shared.compare_and_set("v", b"k", b"4", 0), Ok(Status::Ok));
         assert_eq!(shared.data("v", "k"), Some(b"4".to_vec()));
     }
 
@@ -307,8 +349,8 @@ mod tests {
         let shared = SharedState::new();
         let id = shared.register_queue("v", b"q", CONSUMER);
         assert_eq!(shared.register_queue("v", b"q", CONSUMER), id);
-        assert_eq!(shared.enqueue(id, b"1"), Status::Ok);
-        assert_eq!(shared.enqueue(id, b"2"), Status::Ok);
+        assert_eq!(shared.enqueue(id, b"1"), Ok(Status::Ok));
+        assert_eq!(shared.enqueue(id, b"2"), Ok(Status::Ok));
         assert_eq!(shared.dequeue(id), Ok(b"1".to_vec()));
         assert_eq!(shared.dequeue(id), Ok(b"2".to_vec()));
         assert_eq!(shared.dequeue(id), Err(Status::Empty));

@@ -15,6 +15,7 @@ use crate::fault::Faults;
 use crate::functions::{Export, Function};
 use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
+use crate::limits::{Limits, Spent};
 use crate::plugin::RootKey;
 use crate::shared::{MetricKind, SharedState};
 use crate::status::{LogLevel, SharedLevel};
@@ -50,6 +51,8 @@ pub(crate) struct VmState {
     pub(crate) shared: SharedState,
     pub(crate) faults: Faults,
     pub(crate) limits: StoreLimits,
+    /// What the running callback has used up of the host.
+    pub(crate) spent: Spent,
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<(&'static str, TypedFunc<u32, u32>)>,
 
@@ -65,6 +68,10 @@ pub(crate) struct VmState {
     pub(crate) deferred: Vec<(u32, Deferred)>,
 
     pub(crate) metrics: BTreeMap<u32, (String, MetricKind)>,
+    /// How many of each kind.
+    pub(crate) metrics_defined: [u32; 3],
+    /// Calls that the guest has made and that are not answered.
+    pub(crate) calls_in_flight: usize,
     pub(crate) callouts: Vec<NewCallout>,
     pub(crate) next_callout: u32,
     /// The reply that the running `proxy_on_http_call_response` is about.
@@ -210,7 +217,7 @@ impl VmState {
         entropy: Entropy,
         shared: SharedState,
         faults: Faults,
-        limits: StoreLimits,
+        limits: Limits,
     ) -> Self {
         Self {
             identity,
@@ -218,7 +225,8 @@ impl VmState {
             entropy,
             shared,
             faults,
-            limits,
+            limits: limits.store(),
+            spent: Spent::new(limits),
             memory: None,
             allocator: None,
             roots: BTreeMap::new(),
@@ -229,6 +237,8 @@ impl VmState {
             restricted: false,
             deferred: Vec::new(),
             metrics: BTreeMap::new(),
+            metrics_defined: [0; 3],
+            calls_in_flight: 0,
             callouts: Vec::new(),
             next_callout: 0,
             reply: None,

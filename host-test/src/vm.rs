@@ -2,35 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use wasmtime::{Instance, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+use wasmtime::{Instance, Store, TypedFunc};
 
 use crate::diagnostics;
 use crate::exchange::Callback;
 use crate::functions::Export;
-use crate::module::{ALLOCATORS, Module};
+use crate::limits::Limits;
+use crate::module::{ALLOCATORS, EPOCH, Module};
 use crate::state::VmState;
 use crate::status::LogLevel;
 
-/// What a guest may use up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Fuel for one callback, allocations during it included.
-    pub(crate) fuel: u64,
-    /// Bytes of linear memory.
-    pub(crate) memory: usize,
-}
-
-impl Limits {
-    pub(crate) fn store(self) -> StoreLimits {
-        StoreLimitsBuilder::new().memory_size(self.memory).build()
-    }
-}
+/// More epochs than there will be.
+const FOREVER: u64 = u64::MAX / 2;
 
 /// A running instance.
 pub(crate) struct Vm {
     store: Store<VmState>,
     exports: Vec<Option<Entry>>,
-    fuel: u64,
+    limits: Limits,
     /// The bytes of linear memory after the last callback.
     memory: usize,
     failure: Option<String>,
@@ -63,13 +52,17 @@ pub(crate) struct Dead(pub(crate) String);
 
 impl Vm {
     /// Instantiates the module and runs `_initialize` or `_start`.
-    pub(crate) fn start(module: &Module, state: VmState, fuel: u64) -> Result<Self, Stillborn> {
+    pub(crate) fn start(
+        module: &Module,
+        state: VmState,
+        limits: Limits,
+    ) -> Result<Self, Stillborn> {
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| &mut state.limits);
         let mut vm = Self {
             store,
             exports: Vec::new(),
-            fuel,
+            limits,
             memory: 0,
             failure: None,
             callbacks: Vec::new(),
@@ -126,6 +119,7 @@ impl Vm {
         state.effective = context;
         state.callback = Some(export);
         state.stop_iteration = false;
+        state.spent.reset();
         if state.identity.trace {
             let args: Vec<String> = args.iter().map(u32::to_string).collect();
             state
@@ -140,7 +134,10 @@ impl Vm {
         context: u32,
         outcome: wasmtime::Result<Option<u32>>,
     ) -> Result<Option<u32>, Dead> {
-        let fuel = self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        let fuel = self
+            .limits
+            .fuel
+            .saturating_sub(self.store.get_fuel().unwrap_or(0));
         let memory = self.memory_size();
         let grown = memory.saturating_sub(std::mem::replace(&mut self.memory, memory));
         let memory_growth = u64::try_from(grown).unwrap_or(u64::MAX);
@@ -207,7 +204,16 @@ impl Vm {
     }
 
     fn refuel(&mut self) -> wasmtime::Result<()> {
-        self.store.set_fuel(self.fuel)
+        let epochs = self.limits.time.map_or(FOREVER, |time| {
+            let epochs = time.as_millis().div_ceil(EPOCH.as_millis());
+            // The epoch that runs now is over at any moment.
+            u64::try_from(epochs)
+                .unwrap_or(FOREVER)
+                .saturating_add(1)
+                .min(FOREVER)
+        });
+        self.store.set_epoch_deadline(epochs);
+        self.store.set_fuel(self.limits.fuel)
     }
 
     fn instantiate(&mut self, module: &Module) -> Result<(), Dead> {

@@ -10,6 +10,9 @@ use crate::status::Status;
 /// The step between two tokens; the lowest bits are the kind of call, 0 for HTTP (proxy-wasm-cpp-host `wasm.h`).
 const TOKEN_STEP: u32 = 4;
 
+/// So many calls of one VM may be under way: the requests that a cluster of Envoy has room for by default.
+const MAX_CALLS: usize = 1_024;
+
 /// The arguments of `proxy_http_call`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arguments {
@@ -41,6 +44,11 @@ pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
     if !complete || !state.identity.clusters.contains(&callout.cluster) {
         return Err(Status::BadArgument.into());
     }
+    // A guest that makes two calls for each reply would fill the host without an end.
+    if state.calls_in_flight >= MAX_CALLS {
+        return Err(Status::InternalFailure.into());
+    }
+    state.calls_in_flight += 1;
     state.next_callout += TOKEN_STEP;
     let (token, root) = (state.next_callout, state.root_id());
     state.callouts.push(NewCallout {

@@ -16,6 +16,7 @@ const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
 const HTTP_CALL_RESPONSE_TRAILERS: u32 = 7;
 
 pub(super) fn get_size(call: &mut Call<'_>, map: u32, size: u32) -> Answer {
+    look_through(call, map)?;
     let bytes = writable(call.state_mut(), map)?.byte_size();
     call.write_u32(size, u32::try_from(bytes).unwrap_or(u32::MAX))
 }
@@ -23,6 +24,7 @@ pub(super) fn get_size(call: &mut Call<'_>, map: u32, size: u32) -> Answer {
 /// A map that is not there now has no pairs, and that is no error: the guest cannot tell it from an empty one.
 pub(super) fn get_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> Answer {
     check(map)?;
+    look_through(call, map)?;
     let bytes = readable(call.state(), map)
         .filter(|map| !map.is_empty())
         .map(pairs::encode)
@@ -31,6 +33,7 @@ pub(super) fn get_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> 
 }
 
 pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, data: u32, size: u32) -> Answer {
+    look_through(call, map)?;
     let bytes = call.read(data, size)?;
     let target = writable(call.state_mut(), map)?;
     target.clear();
@@ -50,6 +53,7 @@ pub(super) fn get_value(
     value_len: u32,
 ) -> Answer {
     check(map)?;
+    look_through(call, map)?;
     let key = call.read(key, key_len)?;
     let state = call.state();
     let Some(found) = readable(state, map) else {
@@ -73,6 +77,7 @@ pub(super) fn add(
     value: u32,
     value_len: u32,
 ) -> Answer {
+    look_through(call, map)?;
     let (key, value) = (call.read(key, key_len)?, call.read(value, value_len)?);
     writable(call.state_mut(), map)?.append(key, value);
     Ok(())
@@ -86,15 +91,23 @@ pub(super) fn replace(
     value: u32,
     value_len: u32,
 ) -> Answer {
+    look_through(call, map)?;
     let (key, value) = (call.read(key, key_len)?, call.read(value, value_len)?);
     writable(call.state_mut(), map)?.replace(key, value);
     Ok(())
 }
 
 pub(super) fn remove(call: &mut Call<'_>, map: u32, key: u32, key_len: u32) -> Answer {
+    look_through(call, map)?;
     let key = call.read(key, key_len)?;
     writable(call.state_mut(), map)?.remove(key);
     Ok(())
+}
+
+/// A guest can fill a map and then look for names in it as often as its fuel allows, which costs it little and the host much.
+fn look_through(call: &mut Call<'_>, map: u32) -> Answer {
+    let weight = readable(call.state(), map).map_or(0, HeaderMap::weight);
+    call.works(weight)
 }
 
 fn check(map: u32) -> Result<(), Stop> {

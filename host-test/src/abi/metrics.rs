@@ -18,12 +18,9 @@ pub(super) fn define(call: &mut Call<'_>, kind: u32, name: u32, name_len: u32, i
     let state = call.state_mut();
     state.shared.define_metric(&name, metric);
     // A second definition of one name gets a new id and the same metric.
-    let defined = state
-        .metrics
-        .values()
-        .filter(|(_, other)| *other == metric)
-        .count();
-    let new_id = u32::try_from(defined).unwrap_or(0).saturating_add(1) * ID_STEP + kind;
+    let defined = &mut state.metrics_defined[metric as usize];
+    *defined += 1;
+    let new_id = *defined * ID_STEP + kind;
     state.metrics.insert(new_id, (name, metric));
     call.write_u32(id, new_id)
 }

@@ -28,6 +28,9 @@ use crate::functions::Function;
 use crate::state::VmState;
 use crate::status::Status;
 
+/// The bytes that the trace of one host call takes, roughly.
+const TRACED: usize = 256;
+
 /// A host function while it runs.
 pub(crate) struct Call<'a> {
     caller: Caller<'a, VmState>,
@@ -80,7 +83,9 @@ fn host_call(
     if *calls == 1 {
         state.called.push(function);
     }
+    state.spent.call(0)?;
     if state.identity.trace {
+        state.spent.keep(TRACED)?;
         let args: Vec<String> = args.iter().map(u64::to_string).collect();
         state.trace.push(format!(
             "[vm->host] {module}.{}({})",
@@ -140,13 +145,22 @@ impl Call<'_> {
     /// Copies `length` bytes out of the guest's memory.
     fn read(&mut self, start: u32, length: u32) -> Result<Vec<u8>, Stop> {
         let range = range(start, length)?;
-        let bytes = self
-            .memory()?
-            .get(range)
-            .map(<[u8]>::to_vec)
-            .ok_or(Status::InvalidMemoryAccess)?;
+        // Only what is there is copied, whatever length the guest names.
+        if self.memory()?.len() < range.end {
+            return Err(Status::InvalidMemoryAccess.into());
+        }
+        let kept = self.state_mut().spent.keep(range.len());
+        kept.map_err(|overspent| Stop::Trap(overspent.into()))?;
+        let bytes = self.memory()?.get(range).map(<[u8]>::to_vec);
+        let bytes = bytes.ok_or(Status::InvalidMemoryAccess)?;
         self.state_mut().copied.from_guest += u64::from(length);
         Ok(bytes)
+    }
+
+    /// The host has to copy or look through so many bytes.
+    fn works(&mut self, bytes: usize) -> Answer {
+        let done = self.state_mut().spent.call(bytes);
+        done.map_err(|overspent| Stop::Trap(overspent.into()))
     }
 
     /// Copies text out of the guest's memory; bytes that are not UTF-8 are replaced.
@@ -165,6 +179,7 @@ impl Call<'_> {
 
     fn write(&mut self, start: u32, bytes: &[u8]) -> Answer {
         let length = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
+        self.works(bytes.len())?;
         let range = range(start, length)?;
         let target = self
             .memory_mut()?

@@ -1,6 +1,6 @@
 //! Shared queues.
 
-use super::{Answer, Call, answer};
+use super::{Answer, Call, Stop, answer};
 use crate::shared::Consumer;
 use crate::status::Status;
 
@@ -39,7 +39,8 @@ pub(super) fn resolve(
 
 pub(super) fn enqueue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {
     let item = call.read(item, item_len)?;
-    answer(call.state().shared.enqueue(id, &item))
+    let enqueued = call.state().shared.enqueue(id, &item);
+    answer(enqueued.map_err(|full| Stop::Trap(full.into()))?)
 }
 
 pub(super) fn dequeue(call: &mut Call<'_>, id: u32, item: u32, item_len: u32) -> Answer {

@@ -1,6 +1,6 @@
 //! Shared data.
 
-use super::{Answer, Call, answer};
+use super::{Answer, Call, Stop, answer};
 use crate::status::Status;
 
 pub(super) fn get(
@@ -32,9 +32,7 @@ pub(super) fn set(
     let key = call.read(key, key_len)?;
     let value = call.read(value, value_len)?;
     let state = call.state();
-    answer(
-        state
-            .shared
-            .compare_and_set(&state.identity.vm_id, &key, &value, cas),
-    )
+    let vm_id = &state.identity.vm_id;
+    let set = state.shared.compare_and_set(vm_id, &key, &value, cas);
+    answer(set.map_err(|full| Stop::Trap(full.into()))?)
 }

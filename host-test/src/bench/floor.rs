@@ -15,6 +15,7 @@ fn time(calls: u32) -> wasmtime::Result<Took> {
     let module = Module::new(&engine, EMPTY_GUEST)?;
     let mut store = Store::new(&engine, ());
     store.set_fuel(1_000)?;
+    store.set_epoch_deadline(u64::MAX / 2);
     let instance = Instance::new(&mut store, &module, &[])?;
     let function: TypedFunc<(u32, u32, u32), u32> =
         instance.get_typed_func(&mut store, "proxy_on_request_headers")?;

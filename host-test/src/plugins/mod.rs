@@ -281,6 +281,9 @@ impl Host {
                 .collect(),
             trace: self.traced,
         };
+        if self.limits.time.is_some() {
+            module.count_epochs();
+        }
         let surface = self.surface_of(&module, settings);
         self.bases.push(Base {
             module,

@@ -40,7 +40,7 @@ impl Host {
         self.vm_starts_drawn += 1;
         // Envoy does this on its main thread; without one, the first worker has to do.
         let state = self.vm_state(base, self.worker_count % self.threads);
-        let started = Vm::start(&self.bases[base].module, state, self.limits.fuel);
+        let started = Vm::start(&self.bases[base].module, state, self.limits);
         let outcome = match started {
             Err(mut born) => {
                 self.journal.report.collect(&mut born.state);
@@ -105,7 +105,7 @@ impl Host {
         self.vm_starts_drawn += 1;
         let base = index / self.threads;
         let state = self.vm_state(base, thread);
-        match Vm::start(&self.bases[base].module, state, self.limits.fuel) {
+        match Vm::start(&self.bases[base].module, state, self.limits) {
             Ok(vm) => {
                 self.workers[index].vm = Some(vm);
                 Ok(())
@@ -130,7 +130,7 @@ impl Host {
             self.entropy(),
             self.shared.clone(),
             self.faults.clone(),
-            self.limits.store(),
+            self.limits,
         );
         state.recorder = self.bases[base].surface.clone().map(Recorder::new);
         state

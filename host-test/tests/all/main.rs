@@ -13,6 +13,7 @@ mod faults;
 mod grpc;
 mod guests;
 mod headers;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod loading;
