@@ -12,6 +12,7 @@ pub mod config;
 pub mod credential;
 pub mod decision_id;
 pub mod derive;
+pub mod explain;
 pub mod feed;
 pub mod gate;
 pub mod headers;

@@ -1,22 +1,21 @@
 //! Why a request is allowed or refused: the gate's decision, with everything in the policy that it rests on.
 
-mod advice;
-mod audience;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use postern_core::canonical::{CanonicalPath, Host};
-use postern_core::config::Mode;
-use postern_core::gate::{Action, Outcome};
-use postern_core::policy::document::{Document, Forward, Method, Service};
+use postern_core::config::{Mode, OwnPath};
+use postern_core::explain::{Place, Refused, header_names};
+use postern_core::gate::{Action, Gate, Outcome, Record};
+use postern_core::policy::document::{Document, Forward};
 use postern_core::reason::Reason;
-use postern_core::routes::Miss;
 use postern_core::time::Timestamp;
 use serde::Serialize;
 
 use crate::prepared::{Caller, CallerError, Prepared};
 use crate::request::Request;
 
-pub use audience::{AudienceView, PersonView, RoleView};
+pub use postern_core::explain::{AudienceView, PersonView, RoleView};
 
 /// A decision, and why it is so. All paths lead into the policy.
 #[derive(Clone, Debug, Serialize)]
@@ -160,22 +159,26 @@ pub fn explain(
         Err(error) => return Err(error),
     };
     let pairs = request.header_pairs(authorization.as_ref().map(|value| value.as_str()));
-    let mut explanation = prepared.decide_enforcing(&pairs, at, |outcome| {
-        of_outcome(policy, caller, request, at, &outcome)
+    let gate = prepared.gate();
+    let (mut reason, mut explanation) = prepared.decide_enforcing(&pairs, at, |outcome| {
+        let explanation = of_outcome(gate, policy, caller, request, at, &outcome);
+        (outcome.record.reason, explanation)
     });
-    explanation.own_path = own_path(prepared, request);
-    if explanation.reason == Reason::Preflight.as_str() {
-        let service = preflight(prepared, request);
+    let asked = request.asked();
+    explanation.own_path = asked.own_path(gate).map(OwnPath::member);
+    if reason == Reason::Preflight {
+        let service = asked.preflight_service(gate);
         explanation.preflight = service.map(|at| format!("services[{at}].preflight"));
     }
     explanation.shadow = shadow(prepared, &pairs, at);
     if let Some(exchange) = &exchange
         && authorization.is_none()
-        && let Some(reason) = Reason::ALL
+        && let Some(of_exchange) = Reason::ALL
             .iter()
             .find(|reason| reason.as_str() == exchange.reason)
     {
         // There is no access token to send, so the caller gets no further than the exchange.
+        reason = *of_exchange;
         explanation.decision = Decision::Refused;
         explanation.reason = exchange.reason;
         explanation.sentence = reason.sentence().to_owned();
@@ -184,7 +187,19 @@ pub fn explain(
     }
     explanation.exchange = exchange;
     if explanation.decision == Decision::Refused {
-        explanation.advice = advice::of(prepared, policy, &explanation);
+        let names = explanation.method.as_ref();
+        let refused = Refused {
+            gate,
+            policy,
+            asked,
+            reason,
+            at,
+            token: explanation.caller.token.as_deref(),
+            person: explanation.caller.person.as_ref(),
+            place: names.and_then(|names| Place::find(policy, &names.service, &names.method)),
+            audiences: &explanation.audiences,
+        };
+        explanation.advice = refused.advice();
     }
     Ok(explanation)
 }
@@ -225,34 +240,14 @@ fn shadow(prepared: &Prepared, pairs: &[(String, String)], at: Timestamp) -> Opt
     prepared.decide(pairs, at, |outcome| match &outcome.action {
         Action::Forward(forward) if outcome.record.shadow => Some(ShadowView {
             until,
-            removed: names(&forward.remove),
+            removed: header_names(&forward.remove),
         }),
         _ => None,
     })
 }
 
-fn own_path(prepared: &Prepared, request: &Request) -> Option<&'static str> {
-    let config = prepared.gate().config();
-    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
-    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
-    let own = config
-        .own_path(&path)
-        .filter(|_| config.serves(host.as_str()))?;
-    Some(own.member())
-}
-
-/// Names of headers, as they came, each once.
-fn names(names: &[&[u8]]) -> Vec<String> {
-    let mut names: Vec<_> = names
-        .iter()
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
 fn of_outcome(
+    gate: &Gate,
     policy: &Document,
     caller: &Caller,
     request: &Request,
@@ -264,6 +259,9 @@ fn of_outcome(
         Caller::Access(id) | Caller::Api(id) => Some(id.as_str()),
         _ => None,
     });
+    let audiences = place_of(policy, record).map_or_else(Vec::new, |place| {
+        AudienceView::all(gate, policy, place, request.asked(), token)
+    });
     let token = token.and_then(|id| policy.tokens.iter().position(|token| token.id == id));
     let person = token
         .and_then(|at| policy.tokens.get(at))
@@ -273,10 +271,7 @@ fn of_outcome(
                 .iter()
                 .find(|person| person.id == token.person)
         });
-    let place = record
-        .service
-        .zip(record.method)
-        .and_then(|(service, method)| Place::find(policy, service, method));
+    let place = place_of(policy, record);
     let (decision, status, upstream) = match &outcome.action {
         Action::Forward(forward) => {
             let reissued = place.filter(|place| place.service.forward == Forward::Reissue);
@@ -290,7 +285,7 @@ fn of_outcome(
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
                 service_token: reissued.map(|place| place.service.name.clone()),
-                removed: names(&forward.remove),
+                removed: header_names(&forward.remove),
             };
             (Decision::Allowed, None, Some(view))
         }
@@ -301,13 +296,13 @@ fn of_outcome(
         _ => (Decision::Refused, None, None),
     };
     let public = (record.reason == Reason::Public)
-        .then(|| public_route(policy, request))
+        .then(|| request.asked().public_route(policy))
         .flatten();
     Explanation {
         decision,
         shadow: None,
         reason: record.reason.as_str(),
-        sentence: sentence(record.reason, request),
+        sentence: request.asked().sentence(record.reason),
         status,
         at,
         request: request.clone(),
@@ -321,83 +316,24 @@ fn of_outcome(
         public,
         preflight: None,
         method: place.map(MethodView::of),
-        audiences: place.map_or_else(Vec::new, |place| {
-            audience::views(policy, place, person.map(|person| person.id.as_str()))
-        }),
+        audiences,
         upstream,
         advice: Vec::new(),
     }
 }
 
-/// The reason's sentence; for a path, with the rule that it breaks.
-fn sentence(reason: Reason, request: &Request) -> String {
-    match (reason, CanonicalPath::parse(request.path.as_bytes())) {
-        (Reason::PathMalformed, Err(fault)) => format!("The path is refused: {fault}."),
-        _ => reason.sentence().to_owned(),
-    }
-}
-
-fn public_route(policy: &Document, request: &Request) -> Option<String> {
-    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
-    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
-    let matches = |route: &postern_core::policy::document::PublicRoute| {
-        route.http.contains(&request.method)
-            && (route.hosts.is_empty() || route.hosts.iter().any(|name| name == host.as_str()))
-            && route.path.trim_end_matches('/') == path.as_str().trim_end_matches('/')
-    };
-    let at = policy.public.iter().position(matches)?;
-    Some(format!("public[{at}]"))
-}
-
-/// The place of the service that a preflight is for, whatever its methods.
-fn preflight(prepared: &Prepared, request: &Request) -> Option<usize> {
-    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
-    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
-    let routes = prepared.gate().policy().routes();
-    match routes.find(host.as_str(), &path, "OPTIONS") {
-        Ok(found) => Some(found.service),
-        Err(Miss::NoPath { service } | Miss::NoHttpMethod { service }) => Some(service),
-        Err(_) => None,
-    }
-}
-
-/// A method in a policy, with its places.
-#[derive(Clone, Copy, Debug)]
-struct Place<'p> {
-    service_at: usize,
-    service: &'p Service,
-    method_at: usize,
-    method: &'p Method,
-}
-
-impl<'p> Place<'p> {
-    fn find(policy: &'p Document, service: &str, method: &str) -> Option<Self> {
-        let mut services = policy.services.iter().enumerate();
-        let (service_at, service) = services.find(|(_, candidate)| candidate.name == service)?;
-        let mut methods = service.methods.iter().enumerate();
-        let (method_at, method) = methods.find(|(_, candidate)| candidate.name == method)?;
-        Some(Self {
-            service_at,
-            service,
-            method_at,
-            method,
-        })
-    }
-
-    fn path(&self) -> String {
-        format!("services[{}].methods[{}]", self.service_at, self.method_at)
-    }
+fn place_of<'p>(policy: &'p Document, record: &Record<'_>) -> Option<Place<'p>> {
+    Place::find(policy, record.service?, record.method?)
 }
 
 impl MethodView {
     fn of(place: Place<'_>) -> Self {
-        let base = place.service.base_path.trim_end_matches('/');
         Self {
             service: place.service.name.clone(),
             method: place.method.name.clone(),
             path: place.path(),
             http: place.method.http.clone(),
-            pattern: format!("{base}{}", place.method.path),
+            pattern: place.pattern(),
         }
     }
 }

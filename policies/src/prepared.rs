@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use postern_core::access_token::{NewClaims, mint};
 use postern_core::api_token::ApiToken;
 use postern_core::config::{ConfigFault, DEFAULT_EXCHANGE_PATH, Mode};
 use postern_core::decision_id::{DecisionId, DecisionIds};
+use postern_core::explain::{NoAccessToken, access_token_of};
 use postern_core::gate::{Gate, Outcome};
 use postern_core::headers::encode;
 use postern_core::policy::document::Document;
@@ -123,25 +123,12 @@ impl Prepared {
     /// # Errors
     /// [`CallerError`], if the policy has no such token, or no key that signs at `now`.
     pub fn access_token(&self, id: &str, now: Timestamp) -> Result<Zeroizing<String>, CallerError> {
-        let unknown = || CallerError::UnknownToken(id.to_owned());
-        let policy = self.gate.policy();
-        let token = policy.token_by_id(id).ok_or_else(unknown)?;
-        let person = policy.person_of(&token).ok_or_else(unknown)?;
-        let key = self.gate.keys().signer(now).ok_or(CallerError::NoKey)?;
-        let config = self.gate.config();
-        let mut jti = [0; 16];
-        crate::entropy::Entropy.fill(&mut jti)?;
-        let claims = NewClaims {
-            iss: &config.issuer,
-            sub: &policy.store().id_text(person.id),
-            aud: &config.token_audience,
-            iat: now,
-            exp: now.saturating_add(config.ttl),
-            jti,
-            client_id: id,
-        };
-        // A claim that cannot be written is no fault of the caller; there is no key that could sign it.
-        let token = mint(&key, &claims).map_err(|_| CallerError::NoKey)?;
+        let random = &mut crate::entropy::Entropy;
+        let token = access_token_of(&self.gate, id, now, random).map_err(|error| match error {
+            NoAccessToken::UnknownToken => CallerError::UnknownToken(id.to_owned()),
+            NoAccessToken::Random(failed) => failed.into(),
+            _ => CallerError::NoKey,
+        })?;
         Ok(Zeroizing::new(token.expose().to_owned()))
     }
 

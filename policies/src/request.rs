@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use postern_core::explain::Asked;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -50,6 +51,17 @@ impl Request {
             path: path.into_owned(),
             headers: Vec::new(),
         })
+    }
+
+    /// The request as explanations look at it.
+    #[must_use]
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            headers: &self.headers,
+        }
     }
 
     /// All headers as a gateway hands them to the filter: pseudo-headers first, then the credential, then the others.

@@ -1,9 +1,8 @@
 //! A caller by the id of an API token: a policy holds hashes alone, so a credential is made for it and thrown away.
 
-use postern_core::access_token::{NewClaims, mint};
 use postern_core::api_token::ApiToken;
+use postern_core::explain::{NoAccessToken, access_token_of};
 use postern_core::gate::Gate;
-use postern_core::random::Random as _;
 use postern_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,35 +47,19 @@ pub(crate) fn bearer(token: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("Bearer {token}"))
 }
 
-/// An access token of an API token, signed directly and not exchanged: so there is one also for an API token that no
-/// exchange accepts any more, as if it had been made before that. `None`, if no key signs at `now`.
+/// `Authorization` with an access token of an API token, whether or not an exchange would accept that now. `None`, if no
+/// key signs at `now`.
 pub(crate) fn access_token(
     gate: &Gate,
     id: &str,
     now: Timestamp,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    let policy = gate.policy();
-    let token = policy.token_by_id(id).ok_or_else(|| unknown(id))?;
-    let person = policy.person_of(&token).ok_or_else(|| unknown(id))?;
-    let Some(key) = gate.keys().signer(now) else {
-        return Ok(None);
-    };
-    let mut jti = [0; 16];
-    PageRandom
-        .fill(&mut jti)
-        .map_err(|fault| js::error(&fault.to_string()))?;
-    let config = gate.config();
-    let claims = NewClaims {
-        iss: &config.issuer,
-        sub: &policy.store().id_text(person.id),
-        aud: &config.token_audience,
-        iat: now,
-        exp: now.saturating_add(config.ttl),
-        jti,
-        client_id: id,
-    };
-    let token = mint(&key, &claims).map_err(|fault| js::error(&fault.to_string()))?;
-    Ok(Some(bearer(token.expose())))
+    match access_token_of(gate, id, now, &mut PageRandom) {
+        Ok(token) => Ok(Some(bearer(token.expose()))),
+        Err(NoAccessToken::NoKey) => Ok(None),
+        Err(NoAccessToken::UnknownToken) => Err(unknown(id)),
+        Err(fault) => Err(js::error(&fault.to_string())),
+    }
 }
 
 fn unknown(id: &str) -> Failure {

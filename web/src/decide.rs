@@ -1,7 +1,7 @@
 //! `decide`: the gate's decision, as a page shows it.
 
-use postern_core::canonical::CanonicalPath;
 use postern_core::decision_id::DecisionIds;
+use postern_core::explain::header_names;
 use postern_core::gate::{Action, Answer, Gate, Outcome};
 use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
@@ -115,18 +115,15 @@ pub(crate) fn ask(
         let form = request.body.as_deref().unwrap_or_default();
         outcome = gate.decide_form(form.as_bytes(), Some(now), outcome.record.id, &mut random);
     }
-    Ok(Decision::of(outcome, &request.path))
+    Ok(Decision::of(outcome, request))
 }
 
 impl Decision {
-    fn of(outcome: Outcome<'_>, path: &str) -> Self {
+    fn of(outcome: Outcome<'_>, request: &Request) -> Self {
         let record = outcome.record;
         let (decision, headers_set, headers_removed, answer) = match outcome.action {
             Action::Forward(forward) => {
-                let sent = |name: &&[u8]| String::from_utf8_lossy(name).into_owned();
-                let mut removed: Vec<_> = forward.remove.iter().map(sent).collect();
-                removed.sort_unstable();
-                removed.dedup();
+                let removed = header_names(&forward.remove);
                 (Kind::Allowed, forward.set, removed, None)
             }
             Action::Answer(answer) => {
@@ -142,7 +139,7 @@ impl Decision {
             decision,
             status: answer.as_ref().map(|answer| answer.status),
             reason: record.reason,
-            sentence: sentence(record.reason, path),
+            sentence: request.asked().sentence(record.reason),
             shadow: record.shadow,
             id: record.id.to_string(),
             service: record.service.map(str::to_owned),
@@ -175,13 +172,5 @@ impl AnswerView {
             body: answer.body,
             grpc_status: answer.grpc_status,
         }
-    }
-}
-
-/// The reason's sentence; for a path, with the rule that it breaks.
-fn sentence(reason: Reason, path: &str) -> String {
-    match (reason, CanonicalPath::parse(path.as_bytes())) {
-        (Reason::PathMalformed, Err(fault)) => format!("The path is refused: {fault}."),
-        _ => reason.sentence().to_owned(),
     }
 }

@@ -1,15 +1,12 @@
 //! `explain`: the gate's decision, with everything in the policy that it rests on.
 
-use postern_core::canonical::{CanonicalPath, Host};
+use postern_core::explain::{AudienceView, PersonView, Place, Refused};
 use postern_core::gate::Gate;
-use postern_core::policy::document::{Document, Method, Service};
-use postern_core::reason::Reason;
+use postern_core::policy::document::Document;
 use postern_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::advice;
-use crate::audience::{AudienceView, PersonView};
 use crate::caller::{self, Caller};
 use crate::decide::{self, Decision, Kind};
 use crate::gateway;
@@ -32,15 +29,15 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 pub(crate) struct Explanation {
     #[serde(flatten)]
-    pub(crate) decision: Decision,
-    pub(crate) at: Timestamp,
+    decision: Decision,
+    at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<ExchangeView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) caller: Option<CallerView>,
+    caller: Option<CallerView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) rule: Option<RuleView>,
-    pub(crate) audiences: Vec<AudienceView>,
+    rule: Option<RuleView>,
+    audiences: Vec<AudienceView>,
     advice: Vec<String>,
 }
 
@@ -53,20 +50,17 @@ struct ExchangeView {
 
 /// The API token and its person.
 #[derive(Serialize)]
-pub(crate) struct CallerView {
+struct CallerView {
     /// The path of the API token.
-    pub(crate) token: String,
-    /// The path of the person.
-    #[serde(skip)]
-    pub(crate) person_path: String,
-    pub(crate) person: PersonView,
+    token: String,
+    person: PersonView,
 }
 
 /// The method that the request is for.
 #[derive(Serialize)]
-pub(crate) struct RuleView {
+struct RuleView {
     /// Its path.
-    pub(crate) path: String,
+    path: String,
     http: Vec<String>,
     /// Its pattern, with the service's base path.
     pattern: String,
@@ -124,12 +118,14 @@ pub(crate) fn explain(arguments: Arguments) -> Result<Explanation, Failure> {
         .as_deref()
         .or(caller.as_ref().map(Caller::id));
     let view = id.and_then(|id| CallerView::find(&policy, id));
-    let place = Place::find(&policy, &decision);
+    let names = decision.service.as_deref().zip(decision.method.as_deref());
+    let place = names.and_then(|(service, method)| Place::find(&policy, service, method));
+    let asked = request.asked();
     let mut explanation = Explanation {
         at: now,
         exchange,
         audiences: place.map_or_else(Vec::new, |place| {
-            AudienceView::all(&gate, &policy, place, request, id)
+            AudienceView::all(&gate, &policy, place, asked, id)
         }),
         rule: place.map(RuleView::of),
         caller: view,
@@ -137,7 +133,19 @@ pub(crate) fn explain(arguments: Arguments) -> Result<Explanation, Failure> {
         decision,
     };
     if explanation.decision.decision == Kind::Refused {
-        explanation.advice = advice::of(&gate, &policy, request, &explanation);
+        let caller = explanation.caller.as_ref();
+        let refused = Refused {
+            gate: &gate,
+            policy: &policy,
+            asked,
+            reason: explanation.decision.reason,
+            at: now,
+            token: caller.map(|caller| caller.token.as_str()),
+            person: caller.map(|caller| &caller.person),
+            place,
+            audiences: &explanation.audiences,
+        };
+        explanation.advice = refused.advice();
     }
     Ok(explanation)
 }
@@ -189,72 +197,21 @@ impl CallerView {
     fn find(policy: &Document, id: &str) -> Option<Self> {
         let at = policy.tokens.iter().position(|token| token.id == id)?;
         let token = policy.tokens.get(at)?;
-        let mut persons = policy.persons.iter().enumerate();
-        let (person_at, person) = persons.find(|(_, person)| person.id == token.person)?;
+        let mut persons = policy.persons.iter();
+        let person = persons.find(|person| person.id == token.person)?;
         Some(Self {
             token: format!("tokens[{at}]"),
-            person_path: format!("persons[{person_at}]"),
             person: PersonView::of(person),
         })
     }
 }
 
-/// A method in a policy, with its places.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'p> {
-    service_at: usize,
-    pub(crate) service: &'p Service,
-    method_at: usize,
-    pub(crate) method: &'p Method,
-}
-
-impl<'p> Place<'p> {
-    fn find(policy: &'p Document, decision: &Decision) -> Option<Self> {
-        let (service, method) = (decision.service.as_ref()?, decision.method.as_ref()?);
-        let mut services = policy.services.iter().enumerate();
-        let (service_at, service) = services.find(|(_, candidate)| candidate.name == *service)?;
-        let mut methods = service.methods.iter().enumerate();
-        let (method_at, method) = methods.find(|(_, candidate)| candidate.name == *method)?;
-        Some(Self {
-            service_at,
-            service,
-            method_at,
-            method,
-        })
-    }
-
-    /// The path of the service.
-    pub(crate) fn service_path(&self) -> String {
-        format!("services[{}]", self.service_at)
-    }
-
-    /// The path of the method.
-    pub(crate) fn path(&self) -> String {
-        format!("{}.methods[{}]", self.service_path(), self.method_at)
-    }
-}
-
 impl RuleView {
     fn of(place: Place<'_>) -> Self {
-        let base = place.service.base_path.trim_end_matches('/');
         Self {
             path: place.path(),
             http: place.method.http.clone(),
-            pattern: format!("{base}{}", place.method.path),
+            pattern: place.pattern(),
         }
     }
-}
-
-/// The host and the path that the gate has looked a request up by, if both can be read.
-pub(crate) fn canonical(request: &Request) -> Option<(String, CanonicalPath<'_>)> {
-    let host = Host::canonicalise(request.authority.as_bytes()).ok()?;
-    let path = CanonicalPath::parse(request.path.as_bytes()).ok()?;
-    Some((host.as_str().to_owned(), path))
-}
-
-/// Whether a reason leaves it to the caller to send another request.
-pub(crate) fn is_malformed(reason: Reason) -> bool {
-    reason
-        .problem()
-        .is_some_and(|problem| problem.status() == 400)
 }

@@ -5,8 +5,6 @@
 // On any other target there is no page; the rules are tested in core, and the built package in tests/.
 #![cfg(target_arch = "wasm32")]
 
-mod advice;
-mod audience;
 mod caller;
 mod decide;
 mod explain;

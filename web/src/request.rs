@@ -1,5 +1,6 @@
 //! A request as a page describes it.
 
+use postern_core::explain::Asked;
 use postern_core::headers::encode;
 use serde::Deserialize;
 
@@ -22,6 +23,16 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The request as explanations look at it.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            headers: &self.headers,
+        }
+    }
+
     /// The headers as a gateway hands them to the filter: names in lower case, pseudo-headers first, then the credential.
     pub(crate) fn encoded(&self, authorization: Option<&str>) -> Vec<u8> {
         let mut pairs = vec![

@@ -148,7 +148,7 @@ fn a_form_is_not_tried_and_said_so() {
         "{}",
         run.stdout
     );
-    let advice = "Send a form; it holds the API token, so none can be tried here.";
+    let advice = "Send a form of the type application/x-www-form-urlencoded, with grant_type and subject_token.";
     assert!(
         has_line(&run, &format!("to change  {advice}")),
         "{}",

@@ -2,50 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::canonical::{CanonicalPath, Host};
-use postern_core::config::OwnPath;
-use postern_core::policy::document::{AudienceMode, Document, Service};
-use postern_core::reason::Reason;
-use postern_core::routes::Miss;
-
-use super::{AudienceView, Explanation};
-use crate::prepared::Prepared;
+use super::{Asked, AudienceView, PersonView, Place};
+use crate::config::OwnPath;
+use crate::gate::Gate;
+use crate::policy::document::{AudienceMode, Case, Document, Service};
+use crate::reason::Reason;
+use crate::routes::Miss;
+use crate::time::Timestamp;
 
 /// More of a kind than these help nobody.
 const SHOWN: usize = 8;
 
-pub(super) fn of(prepared: &Prepared, policy: &Document, explanation: &Explanation) -> Vec<String> {
-    let Some(reason) = Reason::ALL
-        .iter()
-        .find(|reason| reason.as_str() == explanation.reason)
-    else {
-        return Vec::new();
-    };
-    let context = Context {
-        prepared,
-        policy,
-        explanation,
-    };
-    context.advice(*reason)
+/// A refused request, with what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// Who refused it.
+    pub gate: &'a Gate,
+    /// The gate's policy, as it is written.
+    pub policy: &'a Document,
+    /// The request.
+    pub asked: Asked<'a>,
+    /// Why it was refused.
+    pub reason: Reason,
+    /// When.
+    pub at: Timestamp,
+    /// The path of the caller's API token in the policy.
+    pub token: Option<&'a str>,
+    /// The caller.
+    pub person: Option<&'a PersonView>,
+    /// The method that it is for.
+    pub place: Option<Place<'a>>,
+    /// The audiences that were asked.
+    pub audiences: &'a [AudienceView],
 }
 
-struct Context<'c> {
-    prepared: &'c Prepared,
-    policy: &'c Document,
-    explanation: &'c Explanation,
-}
-
-impl Context<'_> {
-    fn advice(&self, reason: Reason) -> Vec<String> {
-        let token = self.explanation.caller.token.as_deref().unwrap_or("tokens");
-        let exchange_path = self.prepared.gate().config().exchange_path();
+impl Refused<'_> {
+    /// What would have to change for the request to be allowed: sentences, none of which repeats a credential.
+    pub fn advice(&self) -> Vec<String> {
+        let reason = self.reason;
+        let token = self.token.unwrap_or("tokens");
+        let config = self.gate.config();
+        let exchange_path = config.exchange_path();
         let one = |sentence: String| vec![sentence];
         match reason {
             Reason::WrongHost => one(format!(
                 "Add the host to the configuration's \"hosts\", which are {}, and to those of a service.",
-                shown(self.prepared.gate().config().hosts.iter())
+                shown(config.hosts.iter())
             )),
-            _ if self.explanation.own_path == Some(OwnPath::OAuth.member()) => self.oauth(reason),
+            _ if self.asked.own_path(self.gate) == Some(OwnPath::OAuth) => self.oauth(),
             Reason::NoCredential | Reason::OtherScheme => {
                 let mut advice = vec![format!(
                     "Exchange an API token at POST {exchange_path}, and send the access token in \
@@ -86,7 +90,6 @@ impl Context<'_> {
             Reason::NoPath | Reason::NoHttpMethod | Reason::AmbiguousPath => self.no_method(),
             Reason::UpgradeNotListed => self.upgrade(),
             Reason::NotInAudience => self
-                .explanation
                 .audiences
                 .iter()
                 .filter_map(|view| self.admit(view))
@@ -114,14 +117,14 @@ impl Context<'_> {
     }
 
     /// What is no call but a request for a token, in OAuth's terms. No caller that can be tried here sends one.
-    fn oauth(&self, reason: Reason) -> Vec<String> {
-        let advice = match reason {
+    fn oauth(&self) -> Vec<String> {
+        let advice = match self.reason {
             Reason::ExchangeMethod => "Use POST.",
             Reason::ExchangeQuery => "Leave out what follows \"?\".",
             Reason::FormMalformed => {
-                "Send a form; it holds the API token, so none can be tried here."
+                "Send a form of the type application/x-www-form-urlencoded, with grant_type and subject_token."
             }
-            _ if self.prepared.gate().config().form => {
+            _ if self.gate.config().form => {
                 "Send the API token's id and the API token in \"Authorization: Basic …\", or a form."
             }
             _ => "Send the API token's id and the API token in \"Authorization: Basic …\".",
@@ -131,27 +134,22 @@ impl Context<'_> {
 
     /// For a CORS preflight: where it could be let through.
     fn preflight(&self) -> Option<String> {
-        let request = &self.explanation.request;
+        let asked = self.asked;
         let has = |name: &str| {
-            let mut headers = request.headers.iter();
+            let mut headers = asked.headers.iter();
             headers.any(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
         };
-        if request.method != "OPTIONS" || !has("origin") || !has("access-control-request-method") {
+        if asked.method != "OPTIONS" || !has("origin") || !has("access-control-request-method") {
             return None;
         }
-        let at = super::preflight(self.prepared, request)?;
+        let at = asked.preflight_service(self.gate)?;
         Some(format!(
             "Set services[{at}].preflight to \"pass\" if its upstream answers CORS preflights."
         ))
     }
 
     fn person_inactive(&self) -> Vec<String> {
-        let id = self
-            .explanation
-            .caller
-            .person
-            .as_ref()
-            .map(|person| &person.id);
+        let id = self.person.map(|person| &person.id);
         let at = self
             .policy
             .persons
@@ -162,14 +160,15 @@ impl Context<'_> {
     }
 
     fn no_service(&self) -> Vec<String> {
-        let Some(host) = self.host() else {
+        let Some((host, _)) = self.asked.canonical() else {
             return Vec::new();
         };
+        let host = host.as_str();
         let services: Vec<_> = self
             .policy
             .services
             .iter()
-            .filter(|service| service.hosts.contains(&host))
+            .filter(|service| service.hosts.iter().any(|name| name == host))
             .map(|service| format!("{} ({})", service.base_path, service.name))
             .collect();
         if services.is_empty() {
@@ -182,15 +181,12 @@ impl Context<'_> {
     }
 
     fn no_method(&self) -> Vec<String> {
-        let Some(host) = self.host() else {
+        let Some((host, path)) = self.asked.canonical() else {
             return Vec::new();
         };
-        let request = &self.explanation.request;
-        let Ok(path) = CanonicalPath::parse(request.path.as_bytes()) else {
-            return Vec::new();
-        };
-        let routes = self.prepared.gate().policy().routes();
-        match routes.find(&host, &path, &request.method) {
+        let host = host.as_str();
+        let routes = self.gate.policy().routes();
+        match routes.find(host, &path, self.asked.method) {
             Err(Miss::NoPath { service }) => self.service(service).map_or_else(Vec::new, |found| {
                 let methods = found.methods.iter();
                 let methods = methods.map(|method| {
@@ -217,10 +213,10 @@ impl Context<'_> {
                     .collect();
                 let good = names
                     .into_iter()
-                    .filter(|http| routes.find(&host, &path, http).is_ok());
+                    .filter(|http| routes.find(host, &path, http).is_ok());
                 vec![format!(
                     "Add {} to a method of services[{service}] with this path; it has {}.",
-                    request.method,
+                    self.asked.method,
                     shown(good)
                 )]
             }
@@ -231,7 +227,8 @@ impl Context<'_> {
             )],
             Err(Miss::Ambiguous { service: None }) => {
                 let bases = self.policy.services.iter().filter(|service| {
-                    service.hosts.contains(&host) && starts_alike(path.as_str(), &service.base_path)
+                    service.hosts.iter().any(|name| name == host)
+                        && starts_alike(path.as_str(), &service.base_path)
                 });
                 let bases: Vec<_> = bases.map(|service| &service.base_path).collect();
                 vec![format!(
@@ -244,7 +241,6 @@ impl Context<'_> {
     }
 
     fn insensitive_instead(&self, at: usize) -> String {
-        use postern_core::policy::document::Case;
         match self.service(at).map(|service| service.case) {
             Some(Case::Sensitive) => {
                 format!(
@@ -256,15 +252,13 @@ impl Context<'_> {
     }
 
     fn upgrade(&self) -> Vec<String> {
-        let path = self.explanation.method.as_ref().map(|method| &method.path);
-        path.map_or_else(Vec::new, |path| {
-            vec![format!("Add the protocol to {path}.upgrade.")]
-        })
+        let add = |place: Place<'_>| format!("Add the protocol to {}.upgrade.", place.path());
+        self.place.map(add).into_iter().collect()
     }
 
     /// How to get into an audience that does not admit the caller.
     fn admit(&self, view: &AudienceView) -> Option<String> {
-        let person = self.explanation.caller.person.as_ref()?;
+        let person = self.person?;
         if view.admits == Some(true) || view.mode == AudienceMode::Unrestricted {
             return None;
         }
@@ -298,7 +292,7 @@ impl Context<'_> {
         if self.policy.keys.is_empty() {
             return vec!["Add a key to the policy's \"keys\".".to_owned()];
         }
-        let at = self.explanation.at;
+        let at = self.at;
         let keys = self.policy.keys.iter().enumerate();
         keys.map(|(number, key)| {
             let why = match key.not_after {
@@ -312,12 +306,6 @@ impl Context<'_> {
             )
         })
         .collect()
-    }
-
-    fn host(&self) -> Option<String> {
-        let authority = self.explanation.request.authority.as_bytes();
-        let host = Host::canonicalise(authority).ok()?;
-        Some(host.as_str().to_owned())
     }
 
     fn service(&self, at: usize) -> Option<&Service> {

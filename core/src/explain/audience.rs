@@ -1,57 +1,67 @@
 //! Who is in an audience, by name.
 
-use postern_core::gate::Gate;
-use postern_core::policy::Admissions;
-use postern_core::policy::document::{Audience, AudienceMode, Document, Person};
 use serde::Serialize;
 
-use crate::explain::{self, Place};
-use crate::request::Request;
+use super::{Asked, Place};
+use crate::gate::Gate;
+use crate::policy::Admissions;
+use crate::policy::document::{Audience, AudienceMode, Document, Person};
 
 /// An audience that a call must be in.
-#[derive(Serialize)]
-pub(crate) struct AudienceView {
+#[derive(Clone, Debug, Serialize)]
+pub struct AudienceView {
     /// Its path in the policy.
-    pub(crate) path: String,
-    pub(crate) mode: AudienceMode,
-    persons: Vec<PersonView>,
-    pub(crate) roles: Vec<RoleView>,
+    pub path: String,
+    /// How it reads its lists.
+    pub mode: AudienceMode,
+    /// Persons that it lists.
+    pub persons: Vec<PersonView>,
+    /// Roles that it lists, with those who have them.
+    pub roles: Vec<RoleView>,
     /// The role whose persons are exempt from it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exempt: Option<RoleView>,
-    pub(crate) enforce: bool,
+    pub exempt: Option<RoleView>,
+    /// Whether it binds the persons of the policy's bypass role too.
+    pub enforce: bool,
     /// Whether it admits the caller, if the caller is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) admits: Option<bool>,
+    pub admits: Option<bool>,
 }
 
 /// A person.
-#[derive(Serialize)]
-pub(crate) struct PersonView {
-    pub(crate) id: String,
-    pub(crate) roles: Vec<String>,
-    active: bool,
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct PersonView {
+    /// The id.
+    pub id: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// Whether the person's tokens are accepted at all.
+    pub active: bool,
 }
 
 /// A role, and those who have it.
-#[derive(Serialize)]
-pub(crate) struct RoleView {
-    pub(crate) name: String,
-    persons: Vec<PersonView>,
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RoleView {
+    /// The name.
+    pub name: String,
+    /// Its persons.
+    pub persons: Vec<PersonView>,
 }
 
 impl AudienceView {
-    /// The audiences that the gate asks about a call of this method. What each says of the API token with the id `caller` is
-    /// the gate's word; only the names are read from the document.
-    pub(crate) fn all(
+    /// The audiences that the gate asks about a call of this method: the method's own or its service's, or both. What each
+    /// says of the API token with the id `caller` is the gate's word; only the names are read from the document.
+    pub fn all(
         gate: &Gate,
         policy: &Document,
         place: Place<'_>,
-        request: &Request,
+        asked: Asked<'_>,
         caller: Option<&str>,
     ) -> Vec<Self> {
-        let admissions = caller.and_then(|id| admissions(gate, request, id));
-        let own = place.method.audience.as_ref().map(|audience| {
+        let admissions = caller.and_then(|id| admissions(gate, asked, id));
+        let own = place.method.audience.as_ref();
+        let asks_parent = own.is_none_or(|own| own.rely_on_parent);
+        let own = own.map(|audience| {
             let admits = admissions.and_then(|said| said.method);
             Self::of(
                 policy,
@@ -60,11 +70,6 @@ impl AudienceView {
                 admits,
             )
         });
-        let asks_parent = place
-            .method
-            .audience
-            .as_ref()
-            .is_none_or(|own| own.rely_on_parent);
         let parent = asks_parent.then(|| {
             let path = format!("{}.audience", place.service_path());
             let admits = admissions.and_then(|said| said.service);
@@ -90,16 +95,16 @@ impl AudienceView {
     }
 }
 
-fn admissions(gate: &Gate, request: &Request, caller: &str) -> Option<Admissions> {
-    let (host, path) = explain::canonical(request)?;
+fn admissions(gate: &Gate, asked: Asked<'_>, caller: &str) -> Option<Admissions> {
+    let (host, path) = asked.canonical()?;
     let policy = gate.policy();
-    let method = policy.method(&host, &request.method, &path).ok()?;
+    let method = policy.method(host.as_str(), asked.method, &path).ok()?;
     Some(policy.admissions(method, &policy.token_by_id(caller)?))
 }
 
 impl PersonView {
-    /// A person of the policy.
-    pub(crate) fn of(person: &Person) -> Self {
+    /// A person of a policy.
+    pub fn of(person: &Person) -> Self {
         Self {
             id: person.id.clone(),
             roles: person.roles.clone(),
