@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use postern_host::scenario::{self, Format, Options};
@@ -35,6 +36,9 @@ pub(crate) struct RunArgs {
     /// Show every crossing between host and guest.
     #[arg(long)]
     trace: bool,
+    /// Run each scenario so many times, and tell on standard error how many steps that were in a second.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeat: usize,
     /// The form of the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: FormatName,
@@ -70,10 +74,20 @@ impl RunArgs {
         options.module = self.module;
         options.bless = self.bless;
         options.trace = self.trace;
+        options.repeat = self.repeat;
+        let started = Instant::now();
         let report = match scenario::run_files(&self.paths, &options) {
             Ok(report) => report,
             Err(error) => return unusable(&error),
         };
+        if self.repeat > 1 {
+            let steps = report.steps().saturating_mul(self.repeat);
+            let seconds = started.elapsed().as_secs_f64();
+            eprintln!(
+                "{steps} steps in {seconds:.2} s, {:.0} in a second",
+                steps as f64 / seconds
+            );
+        }
         let rendered = report.render(self.format.into());
         match self.output {
             None => print!("{rendered}"),

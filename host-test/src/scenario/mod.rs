@@ -34,11 +34,13 @@ pub mod format;
 mod load;
 mod observed;
 mod play;
+mod reference;
 mod report;
 mod run;
 mod upstream;
 
 pub use load::{LoadError, Place, Scenario, find, load};
+pub use reference::reference;
 pub use report::{Failure, Format, Outcome, Report};
 pub use run::{Options, RunError, run, run_files};
 

@@ -28,6 +28,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// The module, whatever the scenarios say.
     pub module: Option<PathBuf>,
+    /// How often each scenario is run, to see how long that takes; 0 and 1: once. The report is that of the last time.
+    pub repeat: usize,
     /// The whole trace is kept for the report.
     pub trace: bool,
     /// What came is written into the files, in place of exact expectations that differ, and where an expectation is empty or
@@ -182,7 +184,12 @@ fn run_cached(scenario: &Scenario, options: &Options, modules: &Modules) -> (Out
         None => Err("`host.module` names no module, and neither does --module".to_owned()),
     };
     match module {
-        Ok(module) => play(scenario, &module, options),
+        Ok(module) => {
+            for _ in 1..options.repeat {
+                play_once(scenario, &module, options, options.trace);
+            }
+            play(scenario, &module, options)
+        }
         Err(error) => {
             let mut outcome = outcome(scenario, options);
             outcome.error = Some(error);

@@ -2,6 +2,7 @@
 
 mod bless;
 mod command;
+mod docs;
 mod examples;
 mod expectations;
 mod files;
