@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::format::{
-    Action, Bytes, Expect, FaultEffect, FaultSpec, HeaderExpect, LogPattern, PeerReply, Text,
+    Action, Bytes, Expect, FaultEffect, FaultSpec, HeaderExpect, LogPattern, PeerReply, Step, Text,
 };
 use super::load::{LoadError, Scenario};
 
@@ -47,40 +47,45 @@ fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
         expect_values(expect, visit);
     }
     for step in &mut scenario.steps {
-        match &mut step.action {
-            Some(Action::Request(request)) => {
-                let parts = [
-                    &mut request.method,
-                    &mut request.path,
-                    &mut request.authority,
-                    &mut request.scheme,
-                    &mut request.body,
-                ];
-                parts.into_iter().flatten().for_each(&mut *visit);
-                request.chunks.iter_mut().for_each(&mut *visit);
-                request.headers.values_mut().for_each(&mut *visit);
-                request.trailers.values_mut().for_each(&mut *visit);
-            }
-            Some(Action::Body(body)) => {
-                body.chunks.iter_mut().for_each(&mut *visit);
-                body.trailers.values_mut().for_each(&mut *visit);
-            }
-            Some(Action::Reply(reply)) => reply_values(reply, visit),
-            Some(Action::Configure(configuration)) => visit(configuration),
-            Some(Action::Fault(fault)) => fault_values(fault, visit),
-            Some(Action::SharedData(data)) => data.values_mut().for_each(&mut *visit),
-            Some(
-                Action::Disconnect
-                | Action::Advance(_)
-                | Action::WallClock(_)
-                | Action::Drain
-                | Action::ClearFaults,
-            )
-            | None => {}
+        step_values(step, visit);
+    }
+}
+
+/// Calls `visit` for everything in a step that need not be plain text.
+pub(super) fn step_values(step: &mut Step, visit: &mut dyn FnMut(&mut Bytes)) {
+    match &mut step.action {
+        Some(Action::Request(request)) => {
+            let parts = [
+                &mut request.method,
+                &mut request.path,
+                &mut request.authority,
+                &mut request.scheme,
+                &mut request.body,
+            ];
+            parts.into_iter().flatten().for_each(&mut *visit);
+            request.chunks.iter_mut().for_each(&mut *visit);
+            request.headers.values_mut().for_each(&mut *visit);
+            request.trailers.values_mut().for_each(&mut *visit);
         }
-        if let Some(expect) = &mut step.expect {
-            expect_values(expect, visit);
+        Some(Action::Body(body)) => {
+            body.chunks.iter_mut().for_each(&mut *visit);
+            body.trailers.values_mut().for_each(&mut *visit);
         }
+        Some(Action::Reply(reply)) => reply_values(reply, visit),
+        Some(Action::Configure(configuration)) => visit(configuration),
+        Some(Action::Fault(fault)) => fault_values(fault, visit),
+        Some(Action::SharedData(data)) => data.values_mut().for_each(&mut *visit),
+        Some(
+            Action::Disconnect
+            | Action::Advance(_)
+            | Action::WallClock(_)
+            | Action::Drain
+            | Action::ClearFaults,
+        )
+        | None => {}
+    }
+    if let Some(expect) = &mut step.expect {
+        expect_values(expect, visit);
     }
 }
 

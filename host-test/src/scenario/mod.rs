@@ -37,6 +37,7 @@ mod play;
 mod reference;
 mod report;
 mod run;
+mod saved;
 mod upstream;
 
 pub use load::{LoadError, Place, Scenario, find, load};

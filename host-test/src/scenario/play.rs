@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::build::build;
+use super::files::step_values;
 use super::format::{Action, ClientRequest, MoreBody, PeerReply, Step};
 use super::load::Scenario;
 use super::observed::{Observed, StreamSeen, numbers};
+use super::saved;
 use super::upstream::{Peer, ROUTE_TIMEOUT};
 use crate::callout::Callout;
 use crate::clock::nanoseconds;
@@ -32,6 +34,7 @@ pub(super) struct Player<'a> {
     upstream: Peer,
     on_the_way: Vec<OnTheWay>,
     callouts: Arc<Mutex<Vec<Callout>>>,
+    saved: BTreeMap<String, String>,
 }
 
 /// A stream of the scenario.
@@ -65,6 +68,7 @@ impl<'a> Player<'a> {
             upstream: Peer::new(&scenario.upstream),
             on_the_way: Vec::new(),
             callouts,
+            saved: BTreeMap::new(),
         }
     }
 
@@ -88,6 +92,21 @@ impl<'a> Player<'a> {
         self.observe(before, None, refused)
     }
 
+    /// A step with what was saved before it.
+    pub(super) fn complete(&self, step: &Step) -> Result<Step, Impossible> {
+        let mut step = step.clone();
+        let mut unknown = None;
+        step_values(&mut step, &mut |bytes| {
+            if let Some(text) = bytes.saved() {
+                match saved::insert(text, &self.saved) {
+                    Ok(text) => bytes.fill(text.into_bytes()),
+                    Err(reason) => unknown = Some(reason),
+                }
+            }
+        });
+        unknown.map_or(Ok(step), |reason| Err(Impossible(reason)))
+    }
+
     /// Plays one step.
     pub(super) fn step(&mut self, step: &Step) -> Result<Observed, Impossible> {
         let wants_metrics = step
@@ -97,7 +116,14 @@ impl<'a> Player<'a> {
         let before = self.before(wants_metrics);
         let name = step.stream.as_deref().unwrap_or_default();
         let refused = self.act(step, name)?;
-        Ok(self.observe(before, Some(name), refused))
+        let observed = self.observe(before, Some(name), refused);
+        let exchange = observed.stream.as_ref().map(|seen| &seen.exchange);
+        for (name, source) in &step.save {
+            let part = exchange.and_then(|exchange| saved::part(exchange, source));
+            let part = part.ok_or_else(|| Impossible(format!("nothing to save as `{name}`")))?;
+            self.saved.insert(name.clone(), part);
+        }
+        Ok(observed)
     }
 
     /// Takes the trace of what happened since the last time.

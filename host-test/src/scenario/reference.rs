@@ -136,6 +136,7 @@ fn named(name: &str, definition: &Value, schema: &Value) -> String {
         "LogPattern" => Some("[line](#lines-of-the-log)"),
         "Headers" => Some("[headers](#headers)"),
         "HeaderExpect" => Some("table of names: [text](#matchers-of-text), or a list of them"),
+        "Source" => Some("`{ header = \"name\" }` or `{ json = \"/pointer\" }`"),
         "Span" => Some("duration, such as `5ms` or `1h 30m`"),
         "Instant" => Some("instant, such as `2026-01-01T00:00:00Z`"),
         _ => None,

@@ -254,9 +254,13 @@ fn play_once(
 
     for (index, step) in scenario.steps.iter().enumerate() {
         let title = step.name.clone().unwrap_or_else(|| title(step));
-        match player.step(step) {
-            Ok(observed) => {
-                let mut differences = check(expectation(step, options), &observed);
+        let done = player.complete(step).and_then(|step| {
+            let observed = player.step(&step)?;
+            Ok((step, observed))
+        });
+        match done {
+            Ok((step, observed)) => {
+                let mut differences = check(expectation(&step, options), &observed);
                 fixes.extend(take_fixes(&mut differences, spot(Some(index))));
                 let lines = player.take_trace();
                 fail(&mut outcome, index + 1, &title, differences, &lines);

@@ -171,7 +171,7 @@ impl Checker {
             return;
         }
         let fix = match (expected, observed) {
-            (Text::Exact(bytes), _) if bytes.file().is_some() => None,
+            (Text::Exact(bytes), _) if bytes.file().is_some() || bytes.saved().is_some() => None,
             (Text::Exact(_) | Text::Absent, Some(observed)) => Some(literal::bytes(observed)),
             (Text::Exact(_) | Text::Any, None) => Some(literal::absent()),
             _ => None,

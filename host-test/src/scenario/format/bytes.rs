@@ -19,11 +19,13 @@ use super::union::{OneOrMany, Union, text_or};
 /// body = { base64 = "AP8=" }
 /// body = { file = "body.bin" }
 /// body = { repeat = "ab", times = 1000 }
+/// body = { saved = "Bearer ${token}" }
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Bytes {
     bytes: Vec<u8>,
     file: Option<PathBuf>,
+    saved: Option<String>,
 }
 
 impl Bytes {
@@ -35,6 +37,11 @@ impl Bytes {
     /// The file that they stand in, as the scenario names it.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// The text in which `${name}` stands for what an earlier step saved under that name.
+    pub fn saved(&self) -> Option<&str> {
+        self.saved.as_deref()
     }
 
     pub(in crate::scenario) fn fill(&mut self, bytes: Vec<u8>) {
@@ -50,7 +57,10 @@ impl AsRef<[u8]> for Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, file: None }
+        Self {
+            bytes,
+            ..Self::default()
+        }
     }
 }
 
@@ -69,6 +79,8 @@ pub(super) struct BytesTable {
     pub(super) repeat: Option<String>,
     /// How often `repeat` is there.
     pub(super) times: Option<u32>,
+    /// A text in which `${name}` stands for what an earlier step saved under that name.
+    pub(super) saved: Option<String>,
 }
 
 /// No scenario needs more, and a typing error should not take all memory.
@@ -76,57 +88,51 @@ const MAX_REPEATED: usize = 256 * 1024 * 1024;
 
 impl BytesTable {
     pub(super) fn into_bytes(self) -> Result<Bytes, String> {
-        let bytes = match self {
-            Self {
-                hex: Some(hex),
-                base64: None,
-                file: None,
-                repeat: None,
-                times: None,
-            } => from_hex(&hex)?,
-            Self {
-                hex: None,
-                base64: Some(text),
-                file: None,
-                repeat: None,
-                times: None,
-            } => STANDARD
-                .decode(&text)
-                .map_err(|error| format!("not base64: {error}"))?,
-            Self {
-                hex: None,
-                base64: None,
-                file: Some(file),
-                repeat: None,
-                times: None,
-            } => {
-                return Ok(Bytes {
-                    bytes: Vec::new(),
-                    file: Some(file),
-                });
-            }
-            Self {
-                hex: None,
-                base64: None,
-                file: None,
-                repeat: Some(text),
-                times: Some(times),
-            } => {
-                let times = usize::try_from(times).unwrap_or(usize::MAX);
-                if text.len().saturating_mul(times) > MAX_REPEATED {
-                    return Err("more than 256 MiB".to_owned());
-                }
-                text.into_bytes().repeat(times)
-            }
-            _ => {
-                return Err(
-                    "exactly one of `hex`, `base64`, `file`, or `repeat` with `times` belongs here"
-                        .to_owned(),
-                );
-            }
+        let repeat = match (self.repeat, self.times) {
+            (None, None) => None,
+            (Some(text), Some(times)) => Some(repeated(text, times)),
+            _ => Some(Err("`repeat` and `times` belong together".to_owned())),
         };
-        Ok(bytes.into())
+        let base64 = |text: &String| {
+            let bytes = STANDARD.decode(text);
+            bytes.map_err(|error| format!("not base64: {error}"))
+        };
+        let mut ways = [
+            self.hex.as_deref().map(from_hex).map(plain),
+            self.base64.as_ref().map(base64).map(plain),
+            repeat.map(plain),
+            self.file.map(|file| {
+                Ok(Bytes {
+                    file: Some(file),
+                    ..Bytes::default()
+                })
+            }),
+            self.saved.map(|text| {
+                Ok(Bytes {
+                    saved: Some(text),
+                    ..Bytes::default()
+                })
+            }),
+        ]
+        .into_iter()
+        .flatten();
+        match (ways.next(), ways.next()) {
+            (Some(way), None) => way,
+            _ => Err("exactly one of `hex`, `base64`, `file`, `saved`, or `repeat` with `times` belongs here".to_owned()),
+        }
     }
+}
+
+fn plain(bytes: Result<Vec<u8>, String>) -> Result<Bytes, String> {
+    bytes.map(Bytes::from)
+}
+
+fn repeated(text: String, times: u32) -> Result<Vec<u8>, String> {
+    let times = usize::try_from(times).unwrap_or(usize::MAX);
+    if text.len().saturating_mul(times) > MAX_REPEATED {
+        return Err("more than 256 MiB".to_owned());
+    }
+    Ok(text.into_bytes().repeat(times))
 }
 
 fn from_hex(text: &str) -> Result<Vec<u8>, String> {
@@ -151,7 +157,7 @@ fn from_hex(text: &str) -> Result<Vec<u8>, String> {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let union = Union {
-            expecting: "text, or a table with `hex`, `base64`, `file`, or `repeat` and `times`",
+            expecting: "text, or a table with `hex`, `base64`, `file`, `saved`, or `repeat` and `times`",
             text: Some(|text| Ok(text.as_bytes().to_vec().into())),
             integer: None,
             table: BytesTable::into_bytes,

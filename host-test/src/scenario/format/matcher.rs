@@ -65,6 +65,8 @@ struct TextTable {
     repeat: Option<String>,
     /// How often `repeat` is there.
     times: Option<u32>,
+    /// It is this text, in which `${name}` stands for what an earlier step saved under that name.
+    saved: Option<String>,
 }
 
 impl TextTable {
@@ -73,7 +75,8 @@ impl TextTable {
             || self.base64.is_some()
             || self.file.is_some()
             || self.repeat.is_some()
-            || self.times.is_some();
+            || self.times.is_some()
+            || self.saved.is_some();
         let contains = self
             .contains
             .map(|contains| Ok(Text::Contains(contains.values)));
@@ -88,6 +91,7 @@ impl TextTable {
                 file: self.file,
                 repeat: self.repeat,
                 times: self.times,
+                saved: self.saved,
             }
             .into_bytes()
             .map(Text::Exact)

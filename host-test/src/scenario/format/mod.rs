@@ -27,7 +27,7 @@ pub use log::LogLevelName;
 pub use matcher::{LogPattern, Number, Text};
 pub use peers::{PeerReply, PeerResponse, Rule};
 pub use setup::{Allowed, FailurePolicyName, Setup, Workers};
-pub use step::{Action, ClientRequest, FaultEffect, FaultSpec, MoreBody, Step};
+pub use step::{Action, ClientRequest, FaultEffect, FaultSpec, MoreBody, Source, Step};
 pub use time::{Instant, Span};
 
 pub(super) use matcher::quoted;

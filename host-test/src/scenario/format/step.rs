@@ -1,5 +1,6 @@
 //! The steps of a scenario: what happens, one thing after another.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Step {
     pub action: Option<Action>,
     /// What is to come of it.
     pub expect: Option<Expect>,
+    /// What of the response later steps need, by the names that they use in `saved` values.
+    pub save: BTreeMap<String, Source>,
 }
 
 /// Something that happens.
@@ -90,6 +93,9 @@ struct StepTable {
     set_shared_data: Option<Headers>,
     /// What is to come of it.
     expect: Option<Expect>,
+    /// What of the response later steps need: `{ saved = "Bearer ${token}" }` is a value with what was saved as `token`.
+    #[serde(default)]
+    save: BTreeMap<String, Source>,
 }
 
 impl TryFrom<StepTable> for Step {
@@ -124,8 +130,19 @@ impl TryFrom<StepTable> for Step {
             stream: table.stream,
             action,
             expect: table.expect,
+            save: table.save,
         })
     }
+}
+
+/// A part of a response.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The value of a header.
+    Header(String),
+    /// A text or number in a JSON body, by its pointer (RFC 6901), such as `/access_token`.
+    Json(String),
 }
 
 /// A request as the client puts it on the wire.

@@ -370,3 +370,45 @@ fn workers_and_addresses_can_be_chosen() {
     );
     assert!(report.passed(), "{report}");
 }
+
+#[test]
+fn a_later_step_can_use_what_an_earlier_one_got() {
+    let folder = Folder::with_guest("");
+    let report = folder.run(
+        r#"
+        [[upstream]]
+        path = "/token"
+        reply = { headers = { x-id = "7" }, body = '{ "access_token": "abc", "n": 5 }' }
+
+        [[step]]
+        request.path = "/token"
+        save = { token = { json = "/access_token" }, n = { json = "/n" }, id = { header = "x-id" } }
+
+        [[step]]
+        request = { path = { saved = "/orders/${id}" }, headers = { authorization = { saved = "Bearer ${token}" } } }
+        expect.upstream.headers = { ":path" = "/orders/7", authorization = { saved = "Bearer ${token}" } }
+
+        [[step]]
+        request.headers.x = { saved = "${n}${n}" }
+        expect.upstream.headers.x = "55"
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+    for (scenario, reason) in [
+        (
+            "request.path = { saved = '${x}' }",
+            "no step before has saved `x`",
+        ),
+        (
+            "request = {}\nsave.x = { json = '/a' }",
+            "nothing to save as `x`",
+        ),
+        (
+            "request = {}\nsave.x = { header = 'a' }",
+            "nothing to save as `x`",
+        ),
+    ] {
+        let report = folder.run(&format!("[[step]]\n{scenario}\n"));
+        assert_eq!(only(&report).failures[0].observed, reason);
+    }
+}
