@@ -26,6 +26,18 @@ pub(crate) mod code {
     pub(crate) const UNAVAILABLE: u32 = 14;
 }
 
+/// The status that gRPC's mapping gives to an HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
+pub(crate) fn status_of_http(status: i64) -> u32 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => code::UNAVAILABLE,
+        _ => 2,
+    }
+}
+
 /// A call or stream that a guest opened with `proxy_grpc_call` or `proxy_grpc_stream`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

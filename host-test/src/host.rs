@@ -1,6 +1,7 @@
 //! The host: VMs, plugins and streams, and the calls that move them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
 use crate::callout::PendingCall;
@@ -19,7 +20,7 @@ use crate::plugin::{Plugin, PluginSettings};
 use crate::plugins::{Base, Draining, Loaded, PluginId, Worker};
 use crate::request::{Reply, Request};
 use crate::shared::{Metric, SharedState};
-use crate::state::{Deferred, FilterObjects};
+use crate::state::{Common, Deferred, Offered};
 use crate::status::{LogLevel, SharedLevel};
 use crate::stream::{
     Departed, Direction, Filter, Phase, Stream, StreamInfo, StreamSettings, Surroundings,
@@ -62,6 +63,7 @@ pub struct Host {
     pub(crate) streams: BTreeMap<StreamId, Box<Stream>>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
+    pub(crate) offered: Arc<Offered>,
     pub(crate) journal: Journal,
     pub(crate) callbacks: Vec<Callback>,
     /// What callbacks asked to be done to streams: worker, context and deed.
@@ -151,6 +153,7 @@ impl Host {
             streams: BTreeMap::new(),
             clusters: parts.clusters,
             grpc_peers: parts.grpc_peers,
+            offered: parts.offered,
             journal: parts.journal,
             callbacks: Vec::new(),
             elsewhere: Vec::new(),
@@ -198,7 +201,7 @@ impl Host {
     }
 
     /// Opens a stream through a filter chain of several plugins. See [`open`](Self::open).
-    pub fn open_through(&mut self, chain: &[PluginId], request: Request) -> StreamId {
+    pub fn open_through(&mut self, chain: &[PluginId], mut request: Request) -> StreamId {
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
         let worker = request.worker.unwrap_or(self.next_worker) % self.worker_count;
@@ -208,7 +211,8 @@ impl Host {
             source: request.source,
             protocol: if request.http2 { "HTTP/2" } else { "HTTP/1.1" },
             started: self.clock.wall(),
-            filter_state: FilterObjects::default(),
+            common: Common::default(),
+            properties: std::mem::take(&mut request.properties),
         };
         let filters = self.filters(chain, worker);
         let stream = Box::new(Stream::new(info, filters, worker));

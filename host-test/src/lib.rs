@@ -55,14 +55,9 @@
 //! | shared data | `proxy_get_shared_data`, `proxy_set_shared_data` |
 //! | queues | `proxy_register_…`, `proxy_resolve_…`, `proxy_enqueue_…`, `proxy_dequeue_shared_queue` |
 //! | metrics | `proxy_define_metric`, `proxy_record_metric`, `proxy_increment_metric`, `proxy_get_metric` |
+//! | properties | `proxy_get_property` of Envoy's attributes and of what the test sets ([`HostBuilder::property`]), `proxy_set_property` |
+//! | foreign functions | `proxy_call_foreign_function`: those of the test ([`HostBuilder::foreign_function`]), and of Envoy's `clear_route_cache`, `compress`, `declare_property`, `expr_create`, `expr_delete`, `expr_evaluate`, `set_envoy_filter_state`, `sign`, `uncompress`, `verify_signature` |
 //! | WASI | `fd_write`, `fd_fdstat_get`, `clock_time_get`, `clock_res_get`, `random_get`, `environ_…`, `args_…`, `proc_exit` |
-//!
-//! In part:
-//!
-//! | function | what is there |
-//! | --- | --- |
-//! | `proxy_get_property`, `proxy_set_property` | `plugin_name`, `plugin_root_id`, `plugin_vm_id`, `listener_direction`, `request.*`, `response.{code,code_details,size,headers}`, `source.*`, `destination.*`, `connection.{id,mtls}`, and whatever was set; others are not found |
-//! | `proxy_call_foreign_function` | `clear_route_cache`; others are not found |
 //!
 //! All other functions of WASI that Envoy has answer its fixed errno. Anything else that a module imports is an error when it is loaded, by name.
 //!
@@ -79,6 +74,7 @@
 #![warn(missing_docs)]
 
 mod abi;
+mod attributes;
 pub mod bench;
 mod builder;
 mod callout;
@@ -88,6 +84,8 @@ mod entropy;
 mod events;
 mod exchange;
 mod fault;
+mod filter_state;
+mod foreign;
 mod front;
 mod functions;
 mod grpc;
@@ -112,6 +110,7 @@ mod stream;
 pub mod trace;
 mod vm;
 
+pub use attributes::PropertyValue;
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{CallId, Callout, CalloutReply, PendingCall};
 pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};

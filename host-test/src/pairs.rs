@@ -24,6 +24,20 @@ pub(crate) fn encode(map: &HeaderMap) -> Vec<u8> {
     bytes
 }
 
+/// Encodes pairs of any kind in the same way.
+pub(crate) fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = length_word(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        bytes.extend_from_slice(&length_word(name.len()));
+        bytes.extend_from_slice(&length_word(value.len()));
+    }
+    for part in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend_from_slice(part);
+        bytes.push(0);
+    }
+    bytes
+}
+
 /// Decodes a map that a guest sent. Anything malformed or too big is an empty map, without an error: that is how Envoy
 /// answers it, and a guest that sends 1,025 headers has to find out here.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {

@@ -9,6 +9,8 @@ pub(crate) struct Field<'a> {
     pub(crate) bytes: Option<&'a [u8]>,
     /// The value of a varint.
     pub(crate) varint: Option<u64>,
+    /// The bits of a 64-bit field.
+    pub(crate) fixed64: Option<u64>,
 }
 
 /// The fields of a message in their order; `None` if the bytes are no message.
@@ -24,10 +26,14 @@ pub(crate) fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
             number,
             bytes: None,
             varint: None,
+            fixed64: None,
         };
         match wire_type {
             0 => field.varint = Some(take_varint(&mut bytes)?),
-            1 => drop(take(&mut bytes, 8)?),
+            1 => {
+                let bits = take(&mut bytes, 8)?.first_chunk::<8>()?;
+                field.fixed64 = Some(u64::from_le_bytes(*bits));
+            }
             2 => {
                 let length = usize::try_from(take_varint(&mut bytes)?).ok()?;
                 field.bytes = Some(take(&mut bytes, length)?);
@@ -39,6 +45,60 @@ pub(crate) fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
         fields.push(field);
     }
     Some(fields)
+}
+
+/// The last string or bytes under this number; what is not there is empty.
+pub(crate) fn last_bytes<'a>(fields: &[Field<'a>], number: u64) -> &'a [u8] {
+    fields
+        .iter()
+        .rev()
+        .filter(|field| field.number == number)
+        .find_map(|field| field.bytes)
+        .unwrap_or_default()
+}
+
+/// The last number under this number; what is not there is 0.
+pub(crate) fn last_varint(fields: &[Field<'_>], number: u64) -> u64 {
+    fields
+        .iter()
+        .rev()
+        .filter(|field| field.number == number)
+        .find_map(|field| field.varint)
+        .unwrap_or_default()
+}
+
+/// Appends a length-delimited field; an empty one is left out, as proto3 does.
+pub(crate) fn put_bytes(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        message.push(number << 3 | 2);
+        put_varint(message, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        message.extend_from_slice(bytes);
+    }
+}
+
+/// Appends a true; a false is left out, as proto3 does.
+pub(crate) fn put_bool(message: &mut Vec<u8>, number: u8, value: bool) {
+    if value {
+        message.extend_from_slice(&[number << 3, 1]);
+    }
+}
+
+/// Appends a floating-point number.
+pub(crate) fn put_double(message: &mut Vec<u8>, number: u8, value: f64) {
+    message.push(number << 3 | 1);
+    message.extend_from_slice(&value.to_le_bytes());
+}
+
+fn put_varint(message: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            message.push(low & 0x7f);
+            return;
+        }
+        message.push(low | 0x80);
+    }
 }
 
 fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
@@ -65,18 +125,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_come_in_their_order() {
-        let read = fields(b"\x08\x96\x01\x12\x02ab\x1d1234").expect("a message");
-        let read: Vec<_> = read
-            .iter()
-            .map(|field| (field.number, field.varint, field.bytes))
-            .collect();
-        let expected = [
-            (1, Some(150), None),
-            (2, None, Some(&b"ab"[..])),
-            (3, None, None),
-        ];
-        assert_eq!(read, expected);
+    fn fields_come_out_as_they_went_in() {
+        let mut message = Vec::new();
+        put_bool(&mut message, 1, true);
+        put_bytes(&mut message, 2, &[7; 300]);
+        put_bytes(&mut message, 3, b"");
+        let read = fields(&message).expect("a message");
+        assert_eq!(read.len(), 2);
+        assert_eq!(last_varint(&read, 1), 1);
+        assert_eq!(last_bytes(&read, 2), [7; 300]);
+        assert_eq!(last_bytes(&read, 3), b"");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use crate::attributes::{PropertyValue, Setting, Settings};
 use crate::front::Refusal;
 use crate::headers::HeaderMap;
 
@@ -33,6 +34,7 @@ pub struct Request {
     pub(crate) http2: bool,
     pub(crate) worker: Option<usize>,
     pub(crate) source: SocketAddr,
+    pub(crate) properties: Settings,
 }
 
 impl Request {
@@ -52,7 +54,16 @@ impl Request {
             http2: false,
             worker: None,
             source: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000)),
+            properties: Settings::default(),
         }
+    }
+
+    /// A property that guests read on this request's stream, before what the host was built with and what it would compute:
+    /// see [`HostBuilder::property`](crate::HostBuilder::property).
+    pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
+        let path = Settings::split(path);
+        self.properties.set(path, Setting::Value(value.into()));
+        self
     }
 
     /// A GET request.

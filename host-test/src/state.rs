@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::{Memory, StoreLimits, TypedFunc};
 
+use crate::attributes::Settings;
 use crate::callout::{CalloutReply, NewCallout};
 use crate::clock::Clock;
 use crate::diagnostics::{Recorder, StreamNotes};
 use crate::entropy::Entropy;
 use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
+use crate::filter_state::{Declaration, FilterState};
+use crate::foreign::{Expressions, ForeignFunctions};
 use crate::functions::{Export, Function};
 use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
@@ -29,7 +32,16 @@ pub(crate) struct Identity {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_level: SharedLevel,
     pub(crate) clusters: BTreeSet<String>,
+    pub(crate) offered: Arc<Offered>,
     pub(crate) trace: bool,
+}
+
+/// What whoever runs the host offers to all guests.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    /// Attributes in place of what the host would compute.
+    pub(crate) properties: Settings,
+    pub(crate) foreign_functions: ForeignFunctions,
 }
 
 /// Where a host keeps a VM.
@@ -61,6 +73,8 @@ pub(crate) struct VmState {
     next_context: u32,
     /// The context that host functions act on: that of the callback, unless the guest chose another.
     pub(crate) effective: u32,
+    /// The context of the callback, whatever the guest chose.
+    pub(crate) current: u32,
     pub(crate) callback: Option<Export>,
     /// True while `_initialize` runs, when Envoy forbids almost everything.
     pub(crate) restricted: bool,
@@ -130,15 +144,33 @@ pub(crate) struct RootContext {
     pub(crate) next_tick: u64,
     /// What `proxy_get_status` answers: the last call that failed, or the last gRPC call that ended.
     pub(crate) status: (u32, String),
+    /// What this context declared about properties.
+    pub(crate) declared: BTreeMap<Vec<u8>, Declaration>,
+    pub(crate) expressions: Expressions,
 }
 
-/// What filters leave on a stream for others to read: one map for all filters of the stream.
+/// What all filters of a stream have in common (Envoy `StreamInfo`).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FilterObjects(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>);
+pub(crate) struct Common(Arc<Mutex<Facts>>);
 
-impl FilterObjects {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-        // Every change is one insertion, so the map is whole even if a thread panicked while it held the lock.
+/// What has become of a stream so far, and what filters left on it.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// What filters leave for others to read, under full names, such as `wasm.x` for what a guest set as `x`.
+    pub(crate) filter_state: BTreeMap<Vec<u8>, FilterState>,
+    /// The status of the response, once there is one.
+    pub(crate) code: Option<u16>,
+    pub(crate) details: String,
+    /// The bytes of the request's body that have come, and of the response's that have left.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    /// The whole response has come.
+    pub(crate) response_complete: bool,
+}
+
+impl Common {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Facts> {
+        // Every change is one assignment or insertion, so all is whole even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,7 +183,11 @@ pub(crate) struct StreamContext {
     pub(crate) request: Message,
     pub(crate) response: Message,
     pub(crate) logging: bool,
-    pub(crate) filter_state: FilterObjects,
+    pub(crate) common: Common,
+    /// What this context declared about properties, to no effect.
+    pub(crate) declared: BTreeMap<Vec<u8>, Declaration>,
+    /// Attributes that the request came with.
+    pub(crate) properties: Settings,
     pub(crate) started: u64,
     pub(crate) source: SocketAddr,
     pub(crate) protocol: &'static str,
@@ -199,7 +235,9 @@ impl StreamContext {
             request: Message::new(Joining::Request),
             response: Message::new(Joining::Response),
             logging: false,
-            filter_state: info.filter_state.clone(),
+            common: info.common.clone(),
+            declared: BTreeMap::new(),
+            properties: info.properties.clone(),
             started: info.started,
             source: info.source,
             protocol: info.protocol,
@@ -233,6 +271,7 @@ impl VmState {
             streams: BTreeMap::new(),
             next_context: 1,
             effective: 0,
+            current: 0,
             callback: None,
             restricted: false,
             deferred: Vec::new(),
@@ -270,6 +309,8 @@ impl VmState {
                 tick_period: 0,
                 next_tick: 0,
                 status: (0, String::new()),
+                declared: BTreeMap::new(),
+                expressions: Expressions::default(),
             },
         );
         id

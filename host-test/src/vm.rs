@@ -117,6 +117,7 @@ impl Vm {
     fn enter(&mut self, export: Export, context: u32, args: &[u32]) {
         let state = self.store.data_mut();
         state.effective = context;
+        state.current = context;
         state.callback = Some(export);
         state.stop_iteration = false;
         state.spent.reset();
@@ -179,6 +180,7 @@ impl Vm {
         }
         state.callback = None;
         state.effective = 0;
+        state.current = 0;
         result
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Answer, Call};
+use super::{Answer, Call, Stop};
 use crate::callout::{Callout, NewCallout};
+use crate::foreign;
 use crate::pairs;
 use crate::status::Status;
 
@@ -71,24 +72,34 @@ pub(super) fn get_status(call: &mut Call<'_>, code: u32, message: u32, message_l
     call.hand_over(text.as_bytes(), message, message_len)
 }
 
-/// A foreign function. Of those of Envoy only the one is here that has nothing to do on this host, which has no routes.
+/// A foreign function, of Envoy or of the test.
 pub(super) fn call_foreign_function(
     call: &mut Call<'_>,
     name: (u32, u32),
-    args: (u32, u32),
+    arguments: (u32, u32),
     result: (u32, u32),
 ) -> Answer {
     let name = call.read(name.0, name.1)?;
-    call.read(args.0, args.1)?;
-    if name != b"clear_route_cache" {
-        return Err(Status::NotFound.into());
-    }
-    // Guests may pass null for results that they do not want.
+    let arguments = call.read(arguments.0, arguments.1)?;
+    let outcome = foreign::call(call.state_mut(), &name, &arguments).ok_or(Status::NotFound)?;
+    let (status, bytes) = match outcome {
+        Ok(bytes) => (Ok(()), call.replacement.take().or(bytes)),
+        Err(status) => (Err(Stop::Code(status)), None),
+    };
+    let length = match &bytes {
+        Some(bytes) => u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?,
+        None => 0,
+    };
+    // Guests pass null for what they do not want. A result of no bytes is allocated all the same.
     if result.0 != 0 {
-        call.write_u32(result.0, 0)?;
+        let address = match &bytes {
+            Some(bytes) => call.allocate_and_write(bytes)?,
+            None => 0,
+        };
+        call.write_u32(result.0, address)?;
     }
     if result.1 != 0 {
-        call.write_u32(result.1, 0)?;
+        call.write_u32(result.1, length)?;
     }
-    Ok(())
+    status
 }

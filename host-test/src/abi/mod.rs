@@ -216,6 +216,14 @@ impl Call<'_> {
         self.write_u32(size, length)
     }
 
+    /// Puts bytes into memory that the guest allocates, be it for none.
+    fn allocate_and_write(&mut self, bytes: &[u8]) -> Result<u32, Stop> {
+        let length = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
+        let address = self.allocate(length)?;
+        self.write(address, bytes)?;
+        Ok(address)
+    }
+
     fn allocate(&mut self, length: u32) -> Result<u32, Stop> {
         let (name, allocator) = self
             .state()

@@ -126,6 +126,7 @@ impl Host {
             upstream: lent.upstream(spoilt),
             clusters: lent.clusters(spoilt),
             grpc_peers: BTreeMap::new(),
+            offered: Arc::clone(&self.offered),
             journal: Journal::default(),
             diagnostics: true,
         });

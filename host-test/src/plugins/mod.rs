@@ -279,6 +279,7 @@ impl Host {
                 .chain(self.grpc_peers.keys())
                 .cloned()
                 .collect(),
+            offered: Arc::clone(&self.offered),
             trace: self.traced,
         };
         if self.limits.time.is_some() {

@@ -84,6 +84,7 @@ impl Stream {
         end: bool,
         around: &mut Surroundings<'_>,
     ) {
+        self.info.common.lock().sent += bytes.len() as u64;
         if let Some(client) = &mut self.client {
             client.body.extend(bytes);
         }
@@ -199,16 +200,25 @@ impl Stream {
         self.phase = Phase::Response;
         self.response_started = true;
         self.response.incoming = parts;
+        let code = headers.text(":status").and_then(|code| code.parse().ok());
+        {
+            let mut facts = self.info.common.lock();
+            facts.code = code;
+            facts.details.clone_from(&self.details);
+        }
         *self.headers(Direction::Response, around) = headers;
         self.pump(Direction::Response, around);
     }
 
     pub(super) fn send_directly(&mut self, reply: LocalReply, around: &mut Surroundings<'_>) {
+        let code = reply.headers.text(":status");
+        self.info.common.lock().code = code.and_then(|code| code.parse().ok());
         *self.headers(Direction::Response, around) = reply.headers;
         self.send_response_headers(false, around);
         if let Some(client) = &mut self.client {
             client.complete = true;
             if !self.head {
+                self.info.common.lock().sent += reply.body.len() as u64;
                 client.body = reply.body;
             }
         }
@@ -218,6 +228,8 @@ impl Stream {
     /// done is not asked for streams. A filter that the stream never came to is told of it only now.
     pub(super) fn conclude(&mut self, around: &mut Surroundings<'_>) {
         self.phase = Phase::Finished;
+        let details = self.details.clone();
+        self.info.common.lock().details = details;
         for filter in 0..self.filters.len() {
             self.create(filter, around);
             self.bring_to_log(filter, around);

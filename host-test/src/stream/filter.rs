@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use crate::attributes::Settings;
 use crate::builder::FailurePolicy;
 use crate::exchange::StreamId;
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::plugin::PluginSettings;
 use crate::plugins::Worker;
-use crate::state::{Deferred, FilterObjects, Message, StreamContext};
+use crate::state::{Common, Deferred, Message, StreamContext};
 use crate::vm::Vm;
 
 use super::{Direction, Stream, Surroundings};
@@ -23,7 +24,8 @@ pub(crate) struct StreamInfo {
     pub(crate) source: SocketAddr,
     pub(crate) protocol: &'static str,
     pub(crate) started: u64,
-    pub(crate) filter_state: FilterObjects,
+    pub(crate) common: Common,
+    pub(crate) properties: Settings,
 }
 
 /// A plugin in the filter chain of one stream.

@@ -17,6 +17,7 @@ impl Stream {
             let Some(part) = self.flow(direction).incoming.pop_front() else {
                 return;
             };
+            self.note(direction, &part);
             match part {
                 Part::Headers(end) => {
                     let flow = self.flow(direction);
@@ -33,6 +34,19 @@ impl Stream {
                     self.enter_trailers(direction, 0, around);
                 }
             }
+        }
+    }
+
+    /// What a part says of the stream, whoever sees it.
+    fn note(&self, direction: Direction, part: &Part) {
+        let mut facts = self.info.common.lock();
+        match (direction, part) {
+            (Direction::Request, Part::Body(bytes, _)) => facts.received += bytes.len() as u64,
+            (Direction::Request, _) => {}
+            (Direction::Response, Part::Headers(end) | Part::Body(_, end)) => {
+                facts.response_complete = *end;
+            }
+            (Direction::Response, Part::Trailers(_)) => facts.response_complete = true,
         }
     }
 

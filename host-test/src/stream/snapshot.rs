@@ -41,10 +41,10 @@ impl Stream {
 
     /// The filter state under the names that Envoy gives it.
     pub(super) fn named_filter_state(&self) -> BTreeMap<String, Vec<u8>> {
-        let state = self.info.filter_state.lock();
-        let named = state.iter().map(|(path, value)| {
-            let name = format!("wasm.{}", String::from_utf8_lossy(path));
-            (name, value.clone())
+        let facts = self.info.common.lock();
+        let named = facts.filter_state.iter().map(|(name, state)| {
+            let name = String::from_utf8_lossy(name).into_owned();
+            (name, state.value.clone())
         });
         named.collect()
     }
