@@ -93,6 +93,7 @@ mod headers;
 mod host;
 mod journal;
 mod limits;
+pub mod lint;
 mod local_reply;
 mod module;
 mod names;

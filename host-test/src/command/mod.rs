@@ -2,6 +2,7 @@
 
 mod bench;
 mod diff;
+mod lint;
 mod new;
 mod run;
 mod schema;
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Bench(bench::BenchArgs),
     Diff(diff::DiffArgs),
     New(new::NewArgs),
+    Lint(lint::LintArgs),
     Run(run::RunArgs),
     Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
@@ -27,6 +29,7 @@ impl Command {
             Self::Bench(args) => bench::run(args),
             Self::Diff(args) => args.run(),
             Self::New(args) => args.run(),
+            Self::Lint(args) => lint::run(args),
             Self::Run(args) => args.run(),
             Self::Schema(args) => args.run(),
             Self::Serve(args) => serve::run(args),

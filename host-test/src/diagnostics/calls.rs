@@ -1,9 +1,10 @@
 //! Judging a call of a host function by its arguments, its answer and the state of the stream.
 
-use super::portability::{differences, foreign_property, is_envoys_own};
+use super::portability::{foreign_property, is_envoys_own};
 use super::{Code, Recorder};
 use crate::abi::readable;
 use crate::functions::{Export, Function};
+use crate::lint::differences;
 use crate::pairs;
 use crate::state::{Message, VmState};
 use crate::status::Status;
@@ -124,8 +125,7 @@ impl Recorder {
         if self.told & bit == 0 {
             self.told |= bit;
             if let Some(difference) = differences(function) {
-                let function = Some(function);
-                self.find(state, Code::NotPortable, function, difference.to_owned());
+                self.find(state, Code::NotPortable, Some(function), difference);
             }
         }
     }

@@ -2,19 +2,8 @@
 
 use super::{Code, Report};
 use crate::functions::{Export, Function};
+use crate::lint::WASI_OF_THE_SPECIFICATION;
 use crate::module::ALLOCATORS;
-
-/// The functions of WASI that the specification of ABI 0.2.1 has; Envoy has 37 more since 1.39.
-const WASI_OF_THE_SPECIFICATION: &[&str] = &[
-    "args_get",
-    "args_sizes_get",
-    "clock_time_get",
-    "environ_get",
-    "environ_sizes_get",
-    "fd_write",
-    "proc_exit",
-    "random_get",
-];
 
 /// The outside of a module, as far as findings depend on it.
 #[derive(Clone, Debug, Default)]

@@ -1,45 +1,5 @@
 //! Where other hosts differ (`proxy-wasm` hosts of 2026, from their sources).
 
-use crate::functions::Function;
-
-/// Which hosts do not have a function, or answer it differently.
-pub(super) fn differences(function: Function) -> Option<&'static str> {
-    use Function as F;
-    Some(match function {
-        F::proxy_get_log_level => "ngx_wasm_module traps; MOSN and APISIX do not have it",
-        F::proxy_grpc_call
-        | F::proxy_grpc_stream
-        | F::proxy_grpc_send
-        | F::proxy_grpc_cancel
-        | F::proxy_grpc_close => {
-            "ngx_wasm_module traps; APISIX answers UNIMPLEMENTED; Traffic Server, MOSN and Service Extensions do not have it"
-        }
-        F::proxy_set_tick_period_milliseconds => {
-            "MOSN answers UNIMPLEMENTED; Service Extensions never tick"
-        }
-        F::proxy_get_shared_data | F::proxy_set_shared_data => {
-            "APISIX answers UNIMPLEMENTED; Service Extensions do not share data"
-        }
-        F::proxy_resolve_shared_queue => {
-            "ngx_wasm_module traps; APISIX answers UNIMPLEMENTED; Service Extensions do not have it"
-        }
-        F::proxy_register_shared_queue
-        | F::proxy_enqueue_shared_queue
-        | F::proxy_dequeue_shared_queue => {
-            "ngx_wasm_module never announces items; APISIX answers UNIMPLEMENTED; Service Extensions do not have it"
-        }
-        F::proxy_define_metric | F::proxy_increment_metric | F::proxy_record_metric => {
-            "MOSN answers UNIMPLEMENTED; APISIX does nothing"
-        }
-        F::proxy_get_metric => "MOSN answers UNIMPLEMENTED; APISIX says OK and leaves nothing",
-        F::proxy_http_call => {
-            "ngx_wasm_module takes host:port for a cluster; Traffic Server ignores cluster and timeout; Service Extensions do not have it"
-        }
-        F::proxy_call_foreign_function => "no two hosts have the same functions",
-        _ => return None,
-    })
-}
-
 /// What another host calls a property, if this is not a name of Envoy's; the path has zero bytes between its segments.
 pub(super) fn foreign_property(path: &[u8]) -> Option<&'static str> {
     let first = path.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -17,6 +17,7 @@ mod headers;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod lint;
 mod loading;
 mod local_responses;
 mod properties;
