@@ -19,6 +19,7 @@ mod moment;
 mod nonce;
 mod page;
 mod page_writer;
+pub mod shared;
 mod signature;
 mod signing;
 mod sync;

@@ -30,24 +30,52 @@ const TEXT_PERSON: u8 = 16;
 const INSTANT: usize = 5;
 
 /// Writes a policy as pages of this form, one page a call.
-#[derive(Debug, Default)]
+///
+/// The policy may change between calls, if [`Snapshot::policy_changed`] is told each time: then the pages have what did
+/// not change meanwhile, and with the changes after them they are the policy again.
+#[derive(Debug)]
 pub struct Snapshot {
     cursor: Cursor,
+    limit: usize,
     /// A record that did not fit into the page before.
     left: Vec<u8>,
 }
 
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self::with_limit(MAX_COMPACT)
+    }
+}
+
 impl Snapshot {
-    /// The next page, or `None` after the last one. The policy must be the same in each call.
+    /// One whose pages have at most `limit` bytes, unless a record has more.
+    pub(super) fn with_limit(limit: usize) -> Self {
+        Self {
+            cursor: Cursor::default(),
+            limit,
+            left: Vec::new(),
+        }
+    }
+
+    /// Notes that another policy is in force.
+    pub fn policy_changed(&mut self) {
+        self.cursor.policy_changed();
+    }
+
+    /// The next page, or `None` after the last one.
     pub fn next_page(&mut self, policy: &Policy) -> Option<Page> {
-        let mut body = Vec::with_capacity(MAX_COMPACT);
+        let mut body = Vec::with_capacity(self.limit);
         body.push(MARK);
         body.append(&mut self.left);
-        let Self { cursor, left } = self;
+        let Self {
+            cursor,
+            limit,
+            left,
+        } = self;
         while policy.visit_next(cursor, &mut |record| {
             write(record, left);
         }) {
-            if body.len() + left.len() > MAX_COMPACT {
+            if body.len() > START && body.len() + left.len() > *limit {
                 break;
             }
             body.append(left);
@@ -202,7 +230,7 @@ mod tests {
         let mut policy = Policy::default();
         policy.begin(Reading::Changes).unwrap();
         for page in pages {
-            let mut reader = PageReader::open_compact(page.id, page.body).unwrap();
+            let mut reader = PageReader::open_kept(page.id, page.body).unwrap();
             while let Some(entry) = reader.next_entry() {
                 policy.stage(entry.unwrap().change()).unwrap();
             }
@@ -246,12 +274,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_feed_is_no_page_of_a_snapshot_nor_the_other_way_round() {
+    fn a_page_of_a_snapshot_is_no_page_of_the_feed() {
         let policy = Policy::from_json(POLICY.as_bytes()).unwrap();
         let page = pages(&policy).remove(0);
-        assert!(PageReader::open(page.id, page.body).is_err());
-        let lines = b"{\"format\":1}\n".to_vec();
-        assert!(PageReader::open_compact(PageId::of(&lines), lines).is_err());
+        assert!(PageReader::open(page.id, page.body.clone()).is_err());
+        assert!(PageReader::open_kept(page.id, page.body).is_ok());
     }
 
     proptest! {
@@ -265,7 +292,7 @@ mod tests {
             let mut body = pages(&policy).remove(0).body;
             let at = 1 + at % (body.len() - 1);
             body.splice(at..(at + 8).min(body.len()), bytes.into_iter().take(8));
-            let mut reader = PageReader::open_compact(PageId::of(&body), body).unwrap();
+            let mut reader = PageReader::open_kept(PageId::of(&body), body).unwrap();
             let mut read = 0;
             while let Some(Ok(_)) = reader.next_entry() {
                 read += 1;

@@ -26,6 +26,15 @@ impl PageId {
         Self(Sha256::digest(body).into())
     }
 
+    /// The 32 bytes.
+    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -108,19 +117,20 @@ impl PageReader {
         }
     }
 
-    /// Opens a page that another worker of this gateway kept, by [`Snapshot`](super::Snapshot).
+    /// Opens a page that another worker of this gateway kept: one of the feed, or one of a
+    /// [`Snapshot`](super::Snapshot).
     ///
     /// # Errors
     /// [`PageFault`] as for [`PageReader::open`].
-    pub fn open_compact(id: PageId, body: Vec<u8>) -> Result<Self, PageFault> {
+    pub fn open_kept(id: PageId, body: Vec<u8>) -> Result<Self, PageFault> {
+        if !compact::is_compact(&body) {
+            return Self::open(id, body);
+        }
         if body.len() > MAX_COMPACT {
             return Err(PageFault::TooLong);
         }
         if PageId::of(&body) != id {
             return Err(PageFault::OtherBytes);
-        }
-        if !compact::is_compact(&body) {
-            return Err(PageFault::NotCompact { at: 0 });
         }
         Ok(Self {
             body,

@@ -165,30 +165,17 @@ impl Sync {
         self.backoff.failures()
     }
 
-    /// Takes over what another worker of this gateway put in force, after this worker's policy was made the same. If that
-    /// is another policy than before, what is under way is forgotten. Returns whether it was taken: nothing that is older
-    /// than what is in force is.
-    pub fn adopt(&mut self, other: InForce) -> bool {
-        if let Some(own) = &mut self.in_force {
-            if other.position < own.position || other.contact < own.contact {
-                return false;
-            }
-            if other.position == own.position {
-                let is_same = other.digest == own.digest;
-                if is_same {
-                    *own = other;
-                }
-                return is_same;
-            }
+    /// Takes over a later contact that another worker of this gateway had with the same policy. Returns whether it did.
+    pub fn renew(&mut self, other: &InForce) -> bool {
+        let Some(own) = &mut self.in_force else {
+            return false;
+        };
+        let is_same = (own.position, own.digest) == (other.position, other.digest);
+        let is_later = is_same && other.contact > own.contact;
+        if is_later {
+            *own = *other;
         }
-        self.in_force = Some(other);
-        self.latest = self.latest.max(Some(other.position));
-        self.refused = self
-            .refused
-            .filter(|(refused, _)| *refused > other.position);
-        self.from_zero = false;
-        self.state = State::Idle;
-        true
+        is_later
     }
 
     /// Begins to read a policy that other workers of this gateway keep, in place of asking the feed. Returns whether it
@@ -209,7 +196,7 @@ impl Sync {
             SharedPages::Changes(_, pages) => (Reading::Changes, Download::new(pages)),
             SharedPages::Whole(pages) => (
                 Reading::Whole { is_new_epoch },
-                Download::opened_by(PageReader::open_compact, pages),
+                Download::opened_by(PageReader::open_kept, pages),
             ),
         };
         self.state = State::Reading(Box::new(ReadingHead {
@@ -353,8 +340,8 @@ impl Sync {
         Ok(())
     }
 
-    /// Does a step of work of about `budget` records. Must be called with the same policy each time, which nothing else
-    /// may change, save that [`Sync::adopt`] is told of it.
+    /// Does a step of work of about `budget` records. Must be called with the same policy each time, which nothing else may
+    /// change.
     pub fn work(&mut self, policy: &mut Policy, budget: usize) -> Work {
         let State::Reading(reading) = &mut self.state else {
             // What is left of a reading that ended, or was given up.

@@ -24,13 +24,27 @@ impl Digest {
 
     /// Reads what [`Digest::to_hex`] wrote.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let bytes: [u8; 32] = hex::parse(text)?;
+        hex::parse(text).map(Self::from_bytes)
+    }
+
+    /// The digest as 32 bytes, most significant first.
+    pub fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        for (word, limb) in words.iter_mut().zip(self.0.iter().rev()) {
+            *word = limb.to_be_bytes();
+        }
+        bytes
+    }
+
+    /// What [`Digest::to_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let mut limbs = [0; 4];
         let (words, _) = bytes.as_chunks::<8>();
         for (limb, word) in limbs.iter_mut().rev().zip(words) {
             *limb = u64::from_be_bytes(*word);
         }
-        Some(Self(limbs))
+        Self(limbs)
     }
 
     /// Accounts for a record that was added.
@@ -123,6 +137,7 @@ mod tests {
         let mut digest = Digest::default();
         digest.add(&RecordHash::of("token", "t-1", b"x"));
         assert_eq!(Digest::from_hex(&digest.to_hex()), Some(digest));
+        assert_eq!(Digest::from_bytes(digest.to_bytes()), digest);
         assert_eq!(Digest::from_hex(&"F".repeat(64)), None);
         assert_eq!(Digest::from_hex("00"), None);
     }

@@ -5,50 +5,64 @@ use super::document::{Person, Token};
 use super::side::Side;
 use super::store::Record;
 
-/// How far a walk over a policy has come. It is good for as long as the policy does not change.
+/// How far a walk over a policy has come.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cursor {
     list: usize,
     at: usize,
 }
 
+/// The first of the lists in which places move when a record goes. Persons and tokens, which come before, keep theirs.
+const LISTS: usize = 2;
+
+impl Cursor {
+    /// Notes that another policy is in force. What did not change is still shown, at least once; what did may be shown as
+    /// it was, or not at all.
+    pub fn policy_changed(&mut self) {
+        if self.list > LISTS {
+            *self = Self { list: LISTS, at: 0 };
+        }
+        self.at = if self.list == LISTS { 0 } else { self.at };
+    }
+}
+
 impl Policy {
-    /// Shows the next record, in the order of references: what a record names comes before it. Returns whether there was
-    /// one. A step may pass over a place that is free without showing any.
+    /// Shows the next record, in no order that means anything. Returns whether the end is not reached; a step may pass over
+    /// a place that is free without showing any record.
     pub fn visit_next(&self, cursor: &mut Cursor, visit: &mut dyn FnMut(Record<'_>)) -> bool {
         let side = self.store.now();
         let lists = self.store.lists(side);
         loop {
             let at = cursor.at;
             let is_there = match cursor.list {
-                0 => self.store.roles.iter().nth(at).map(|(name, place)| {
-                    if self.store.roles.missing(place, side).is_none() {
-                        visit(Record::Role(name));
-                    }
-                }),
-                1 => (at < self.store.persons.end()).then(|| {
+                0 => (at < self.store.persons.end()).then(|| {
                     if let Some(person) = self.person_at(at, side) {
                         visit(Record::Person(&person));
                     }
                 }),
-                2 => lists.keys.get(at).map(|key| visit(Record::Key(key))),
-                3 => {
-                    let service = lists.services.get(at);
-                    service.map(|kept| visit(Record::Service(&kept.service)))
-                }
-                4 => lists
-                    .public
-                    .get(at)
-                    .map(|route| visit(Record::Public(route))),
-                5 => {
-                    let bypass = lists.bypass.as_ref().filter(|_| at == 0);
-                    bypass.map(|bypass| visit(Record::Bypass(bypass)))
-                }
-                6 => (at < self.store.tokens.end()).then(|| {
+                1 => (at < self.store.tokens.end()).then(|| {
                     if let Some(token) = self.token_at(at, side) {
                         visit(Record::Token(&token));
                     }
                 }),
+                LISTS => self.store.roles.iter().nth(at).map(|(name, place)| {
+                    if self.store.roles.missing(place, side).is_none() {
+                        visit(Record::Role(name));
+                    }
+                }),
+                3 => lists.keys.get(at).map(|key| visit(Record::Key(key))),
+                4 => {
+                    let service = lists.services.get(at);
+                    service.map(|kept| visit(Record::Service(&kept.service)))
+                }
+                5 => lists
+                    .public
+                    .get(at)
+                    .map(|route| visit(Record::Public(route))),
+                6 => {
+                    let bypass = lists.bypass.as_ref().filter(|_| at == 0);
+                    bypass.map(|bypass| visit(Record::Bypass(bypass)))
+                }
                 _ => return false,
             };
             if is_there.is_some() {

@@ -76,6 +76,6 @@ pub struct Shared {
 pub enum SharedPages {
     /// The feed's pages, with the changes since a position.
     Changes(Position, Vec<PageId>),
-    /// Pages of a [`Snapshot`](crate::feed::Snapshot).
+    /// Pages of a [`Snapshot`](crate::feed::Snapshot), and after them pages of the feed with the changes since it was begun.
     Whole(Vec<PageId>),
 }

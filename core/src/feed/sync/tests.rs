@@ -249,31 +249,28 @@ fn a_page_that_never_comes_right_gives_its_head_up() {
 }
 
 #[test]
-fn a_worker_takes_over_what_another_one_read_but_nothing_older() {
-    let (mut reader, mut publisher) = (Gateway::new(), Publisher::new());
-    reader.walks(&mut publisher);
-    let old = *reader.sync.in_force().unwrap();
-    publisher.log.push(Edit::Role(1));
-    reader.now = reader.now.after(1_000);
-    reader.walks(&mut publisher);
-    let new = *reader.sync.in_force().unwrap();
-
-    let mut other = Gateway::new();
-    other.asks();
-    assert!(other.sync.adopt(new));
-    assert_eq!(other.asks().after, 2);
-    assert!(!other.sync.adopt(old));
-    assert!(!other.sync.adopt(InForce {
-        digest: old.digest,
-        ..new
-    }));
-    let later = InForce {
-        contact: new.contact.after(5),
-        ..new
+fn a_worker_takes_over_a_later_contact_with_the_same_policy_and_nothing_else() {
+    let (mut gateway, mut publisher) = (Gateway::new(), Publisher::new());
+    let with = |own: InForce, millis: u64| InForce {
+        contact: own.contact.after(millis),
+        ..own
     };
-    assert!(other.sync.adopt(later));
-    assert_eq!(other.sync.in_force(), Some(&later));
-    assert!(!other.sync.adopt(new));
+    gateway.walks(&mut publisher);
+    let own = *gateway.sync.in_force().unwrap();
+    let mut newer = with(own, 5);
+    newer.position.revision += 1;
+    let other = InForce {
+        digest: Digest::default(),
+        ..with(own, 5)
+    };
+    for foreign in [own, newer, other] {
+        assert!(!gateway.sync.renew(&foreign), "{foreign:?}");
+        assert_eq!(gateway.sync.in_force(), Some(&own));
+    }
+    assert!(gateway.sync.renew(&with(own, 5)));
+    assert!(!gateway.sync.renew(&with(own, 4)));
+    assert_eq!(gateway.sync.in_force(), Some(&with(own, 5)));
+    assert!(!Gateway::new().sync.renew(&own));
 }
 
 /// What a worker that has read a policy keeps of it for the others.
