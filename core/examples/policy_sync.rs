@@ -82,7 +82,10 @@ fn measure(tokens: u64, feed: Feed) -> Result<()> {
     gateway.read("again, all changed", &feed, &changed, &base)?;
     let more = feed.revision("more")?;
     gateway.read("one token more", &feed, &more, &base)?;
-    gateway.recover(&feed)
+    gateway.recover(&feed)?;
+    gateway.begin(&feed, &whole)?;
+    gateway.lookups("half read again", tokens, 5);
+    Ok(())
 }
 
 /// A publisher that keeps its pages in files.
@@ -197,35 +200,51 @@ impl Gateway {
         }
     }
 
-    fn read(&mut self, name: &str, feed: &Feed, revision: &Revision, base: &Memory) -> Result<()> {
-        Memory::reset_peak()?;
-        let start = processor_time();
+    /// Reads half of a revision, and leaves it at that.
+    fn begin(&mut self, feed: &Feed, revision: &Revision) -> Result<()> {
+        self.ask(feed, revision)?;
+        for _ in 0..revision.pages.len() / 2 {
+            if let Next::Page(page) = self.sync.next(self.now, &mut self.random)? {
+                self.sync
+                    .on_page(self.now, page, feed.page(page)?, &mut self.random)?;
+            }
+            while self.sync.work(&mut self.policy, BUDGET) == Work::Busy {}
+        }
+        Ok(())
+    }
+
+    /// Asks for a head, and hears of this revision.
+    fn ask(&mut self, feed: &Feed, revision: &Revision) -> Result<()> {
         self.revision += 1;
-        let mut steps = Steps::default();
-        let mut request = None;
-        while request.is_none() {
+        let request = loop {
             match self.sync.next(self.now, &mut self.random)? {
-                Next::Head(head) => request = Some(head),
+                Next::Head(head) => break head,
                 Next::Wait(moment) => self.now = self.now.max(moment),
                 _ => return Err("a page is asked for before its head".into()),
             }
-        }
+        };
         let head = Head {
             feed: "default".to_owned(),
             epoch: 1,
             revision: self.revision,
             digest: revision.digest,
-            nonce: request.ok_or("no request")?.nonce,
+            nonce: request.nonce,
             issued_at: EARLIEST,
             reset: revision.is_whole,
             pages: revision.pages.clone(),
         };
         let head = head.to_json()?;
         let signature = feed.key.sign(&head);
-        steps.time(|| {
-            self.sync
-                .on_head(self.now, &head, signature.as_bytes(), &mut self.random)
-        })?;
+        self.sync
+            .on_head(self.now, &head, signature.as_bytes(), &mut self.random)?;
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str, feed: &Feed, revision: &Revision, base: &Memory) -> Result<()> {
+        Memory::reset_peak()?;
+        let start = processor_time();
+        let mut steps = Steps::default();
+        self.ask(feed, revision)?;
         let mut end = "";
         loop {
             while let (true, Next::Page(page)) =
