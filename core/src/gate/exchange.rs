@@ -6,6 +6,7 @@ mod seed;
 
 use super::Gate;
 use crate::access_token::{AccessToken, NewClaims, first_segment, mint};
+use crate::canonical::CanonicalPath;
 use crate::policy::document::Expiry;
 use crate::policy::{MAX_ACCESS_TOKEN_LIFE, TokenRow};
 use crate::random::Random;
@@ -19,6 +20,17 @@ pub(super) use seed::answer as seed;
 struct Exchanged {
     token: AccessToken,
     exp: Timestamp,
+}
+
+/// Each form of the exchange takes POST alone, and no query, which would get into logs.
+fn check_target(method: &str, path: &CanonicalPath<'_>) -> Result<(), Reason> {
+    if method != "POST" {
+        return Err(Reason::ExchangeMethod);
+    }
+    if path.query().is_some_and(|query| !query.is_empty()) {
+        return Err(Reason::ExchangeQuery);
+    }
+    Ok(())
 }
 
 /// Makes an access token for an API token that an exchange accepts, narrowed to a service if one is named.

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::exchange;
 use super::seed::success;
+use super::{check_target, exchange};
 use crate::api_token::{self, TokenHash};
 use crate::canonical::CanonicalPath;
 use crate::decision_id::DecisionId;
@@ -44,12 +44,7 @@ pub(in crate::gate) fn answer<'a>(
     random: &mut dyn Random,
 ) -> Decided<'a> {
     let client = |reason: Reason| Refusal::in_terms(reason, Terms::OAuthClient);
-    if method != "POST" {
-        return Err(client(Reason::ExchangeMethod));
-    }
-    if path.query().is_some_and(|query| !query.is_empty()) {
-        return Err(client(Reason::ExchangeQuery));
-    }
+    check_target(method, path).map_err(client)?;
     match head.authorization().map_err(|fault| client(fault.into()))? {
         // Hosts hand two headers over as one, joined by a comma, which no base64 has.
         Some(value) if value.contains(&b',') => Err(client(Reason::SeveralCredentials)),

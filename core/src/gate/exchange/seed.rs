@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::exchange;
+use super::{check_target, exchange};
 use crate::canonical::CanonicalPath;
 use crate::gate::Gate;
 use crate::gate::answer::{Answer, no_store};
@@ -31,12 +31,7 @@ pub(in crate::gate) fn answer<'a>(
     now: Timestamp,
     random: &mut dyn Random,
 ) -> Decided<'a> {
-    if method != "POST" {
-        return Err(Reason::ExchangeMethod.into());
-    }
-    if path.query().is_some_and(|query| !query.is_empty()) {
-        return Err(Reason::ExchangeQuery.into());
-    }
+    check_target(method, path)?;
     let credential = bearer(head)?;
     gate.refuse_own_tokens(credential)?;
     let token = gate.exchangeable(credential, now)?;
