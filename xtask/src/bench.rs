@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::demo;
 use crate::envoy;
 use crate::process;
-use crate::wasm::{self, Artefact, Choice, Toolchain, Variant};
+use crate::wasm::Artefact;
 use crate::workspace::Workspace;
 
 /// What the command line says.
@@ -41,10 +41,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     arguments: &Arguments,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let toolchain = Toolchain::find(Choice::from_environment()?)?;
-    let module = wasm::build(workspace, &toolchain, Variant::Product)?;
-    wasm::print(&module);
-    process::run_aside(&mut demo::build(workspace))?;
+    let module = demo::build_all(workspace)?;
     let mut bench = if arguments.bless {
         bless(workspace, &module)
     } else {

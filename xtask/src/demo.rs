@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::envoy;
 use crate::process;
-use crate::wasm::{self, Choice, Toolchain, Variant};
+use crate::wasm::{self, Artefact, Choice, Toolchain, Variant};
 use crate::workspace::Workspace;
 
 /// What runs the filter.
@@ -36,10 +36,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     arguments: &Arguments,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let toolchain = Toolchain::find(Choice::from_environment()?)?;
-    let module = wasm::build(workspace, &toolchain, Variant::Product)?;
-    wasm::print(&module);
-    process::run_aside(&mut build(workspace))?;
+    let module = build_all(workspace)?;
     let envoy = match arguments.gateway {
         Gateway::Host => None,
         Gateway::Envoy => Some(envoy::locate(workspace)?),
@@ -50,6 +47,15 @@ pub(crate) fn run(
         demo.arg("--once");
     }
     Err(process::become_program(&mut demo).into())
+}
+
+/// Builds the filter, and says what it weighs, and all native programs.
+pub(crate) fn build_all(workspace: &Workspace) -> Result<Artefact, Box<dyn Error>> {
+    let toolchain = Toolchain::find(Choice::from_environment()?)?;
+    let module = wasm::build(workspace, &toolchain, Variant::Product)?;
+    wasm::print(&module);
+    process::run_aside(&mut build(workspace))?;
+    Ok(module)
 }
 
 /// The one command line for all native programs: with another set of packages, cargo would choose other features for
