@@ -136,18 +136,18 @@ pub enum FilterState {
 }
 
 impl FilterState {
-    /// All of them but [`FilterState::Record`], in the order in which that has them.
-    pub const PARTS: [Self; 7] = [
-        Self::Reason,
-        Self::Decision,
-        Self::Person,
-        Self::Token,
-        Self::Service,
-        Self::Method,
-        Self::Mode,
+    /// All of them but [`FilterState::Record`], in the order in which that has them, and how it has them.
+    pub const PARTS: [(Self, &[u8]); 7] = [
+        (Self::Reason, b" reason="),
+        (Self::Decision, b" decision="),
+        (Self::Person, b" person="),
+        (Self::Token, b" token="),
+        (Self::Service, b" service="),
+        (Self::Method, b" method="),
+        (Self::Mode, b" mode="),
     ];
 
-    /// The word in the configuration, and in a record.
+    /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Record => "record",

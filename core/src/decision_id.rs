@@ -3,23 +3,28 @@
 use std::cell::Cell;
 use std::fmt;
 
-use crate::id::number_to_text;
+use crate::id::NumberText;
 use crate::random::{Random, RandomFailed};
 
 /// The id of one decision. It is no secret and proves nothing; it only has to be rare.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DecisionId(String);
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DecisionId(NumberText);
 
 impl DecisionId {
     /// The id as text: 13 characters.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
 impl fmt::Display for DecisionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -39,7 +44,7 @@ impl DecisionIds {
     /// The next id.
     pub fn next_id(&self) -> DecisionId {
         self.0.set(self.0.get().wrapping_add(1));
-        DecisionId(number_to_text(self.0.get()))
+        DecisionId(NumberText::new(self.0.get()))
     }
 }
 

@@ -14,6 +14,7 @@ pub use place::Place;
 
 use crate::canonical::{CanonicalPath, Host};
 use crate::config::OwnPath;
+use crate::few::Few;
 use crate::gate::Gate;
 use crate::policy::document::{Document, PublicRoute};
 use crate::reason::Reason;
@@ -81,7 +82,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Names of headers, as they came, each once.
-pub fn header_names(names: &[&[u8]]) -> Vec<String> {
+pub fn header_names(names: &Few<&[u8]>) -> Vec<String> {
     let mut names: Vec<_> = names
         .iter()
         .map(|name| String::from_utf8_lossy(name).into_owned())

@@ -13,7 +13,7 @@ mod reissue;
 mod tests;
 
 pub use answer::Answer;
-pub use outcome::{Action, Forward, Outcome, Record, Terms};
+pub use outcome::{Action, Forward, Outcome, Record, Terms, Value};
 
 use crate::config::{Config, ConfigFault, ConfigRule, Written};
 use crate::keyring::KeyRing;

@@ -5,17 +5,13 @@
 
 pub mod access_token;
 pub mod api_token;
-mod byte_set;
-pub mod canonical;
 pub mod clock;
 pub mod config;
-pub mod credential;
 pub mod decision_id;
 pub mod derive;
 pub mod explain;
 pub mod feed;
 pub mod gate;
-pub mod headers;
 mod hex;
 pub mod id;
 mod jose;
@@ -27,10 +23,11 @@ mod places;
 pub mod policy;
 pub mod random;
 pub mod reason;
-pub mod request;
 pub mod roots;
 pub mod routes;
 mod serde_text;
 pub mod service_token;
 mod slots;
 pub mod time;
+
+pub use postern_request::{canonical, credential, few, headers, request};

@@ -5,6 +5,7 @@
 
 use crate::canonical::AuthorityFault;
 use crate::credential::CredentialFault;
+use crate::request::RequestFault;
 
 /// What a caller is told: a stable code, a status and a sentence.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -243,6 +244,15 @@ impl Reason {
     /// The reason's place in [`Reason::ALL`].
     pub const fn index(self) -> usize {
         self as usize
+    }
+}
+
+impl From<RequestFault> for Reason {
+    fn from(fault: RequestFault) -> Self {
+        match fault {
+            RequestFault::PseudoHeaderRepeated => Self::PseudoHeaderRepeated,
+            RequestFault::ConnectionNamesOurs => Self::ConnectionNamesOurs,
+        }
     }
 }
 

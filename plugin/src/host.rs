@@ -114,7 +114,7 @@ pub(crate) fn header_pairs(map: Map) -> Result<Vec<u8>, Status> {
 }
 
 /// Sets a header; all that had its name are gone after it.
-pub(crate) fn replace_header(map: Map, name: &str, value: &str) -> Result<(), Status> {
+pub(crate) fn replace_header(map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
     // SAFETY: the host reads both during the call.
     check(unsafe {
         proxy_replace_header_map_value(
@@ -166,7 +166,7 @@ pub(crate) fn close_request() -> Result<(), Status> {
 }
 
 /// Leaves a value in the stream's filter state, as `wasm.<path>` in Envoy.
-pub(crate) fn set_property(path: &str, value: &str) -> Result<(), Status> {
+pub(crate) fn set_property(path: &str, value: &[u8]) -> Result<(), Status> {
     // SAFETY: the host reads both during the call.
     check(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }

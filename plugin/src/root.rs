@@ -41,6 +41,8 @@ pub(crate) struct Configured {
     pub(crate) metrics: Metrics,
     /// Streams that wait for a form.
     pub(crate) held: Held,
+    /// Where the record of a decision is written, so that no request allocates for it.
+    pub(crate) line: RefCell<Vec<u8>>,
     clock: ClockGuard,
 }
 
@@ -76,6 +78,7 @@ impl Root {
             gate,
             ids,
             held: Held::default(),
+            line: RefCell::default(),
             clock,
         }));
         Ok(())

@@ -186,11 +186,11 @@ fn trap_if_asked(pairs: &[u8]) {
 
 /// Changes the request's headers. After an error some changes may have been made, so the request must not go on.
 fn apply(forward: &Forward<'_>) -> Result<(), Status> {
-    for name in &forward.remove {
+    for name in forward.remove.iter() {
         host::remove_header(Map::RequestHeaders, name)?;
     }
-    for (name, value) in &forward.set {
-        host::replace_header(Map::RequestHeaders, name, value)?;
+    for (name, value) in forward.set.iter() {
+        host::replace_header(Map::RequestHeaders, name, value.as_bytes())?;
     }
     Ok(())
 }
@@ -209,9 +209,12 @@ fn clean_trailers(shadow: bool) -> Result<(), ()> {
 /// reason to refuse the request.
 fn leave(configured: &Configured, record: &Record<'_>) {
     configured.metrics.count(record.reason, record.shadow);
+    let Ok(mut buffer) = configured.line.try_borrow_mut() else {
+        return;
+    };
     for &part in &configured.gate.config().filter_state {
-        if let Some(value) = record.get(part)
-            && host::set_property(part.key(), &value).is_err()
+        if let Some(value) = record.write(part, &mut buffer)
+            && host::set_property(part.key(), value).is_err()
         {
             break;
         }

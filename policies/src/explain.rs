@@ -282,7 +282,7 @@ fn of_outcome(
                 .filter(|(name, _)| *name != "authorization");
             let view = UpstreamView {
                 set: set
-                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .map(|(name, value)| ((*name).to_owned(), value.as_str().to_owned()))
                     .collect(),
                 service_token: reissued.map(|place| place.service.name.clone()),
                 removed: header_names(&forward.remove),

@@ -124,7 +124,9 @@ impl Decision {
         let (decision, headers_set, headers_removed, answer) = match outcome.action {
             Action::Forward(forward) => {
                 let removed = header_names(&forward.remove);
-                (Kind::Allowed, forward.set, removed, None)
+                let set = forward.set.iter();
+                let set = set.map(|(name, value)| (*name, value.as_str().to_owned()));
+                (Kind::Allowed, set.collect(), removed, None)
             }
             Action::Answer(answer) => {
                 let kind = match record.reason.problem() {
@@ -144,8 +146,8 @@ impl Decision {
             id: record.id.to_string(),
             service: record.service.map(str::to_owned),
             method: record.method.map(str::to_owned),
-            person: record.person,
-            token: record.token,
+            person: record.person.map(|id| id.to_string()),
+            token: record.token.map(|id| id.to_string()),
             headers_set,
             headers_removed,
             answer,

@@ -1,7 +1,7 @@
 //! The decision, in the order of `docs/decision.md`: each step can only end the request or hand it on.
 
 use super::answer::{Answer, Refused, public_sentence};
-use super::outcome::{Action, Forward, Known, Outcome, Record, Terms};
+use super::outcome::{Action, Forward, Known, Outcome, Record, Terms, Value};
 use super::{Gate, exchange};
 use crate::access_token::{self, AccessTokenFault, Facts, verify_or_remember};
 use crate::api_token::{self, ApiTokenFault};
@@ -9,6 +9,7 @@ use crate::canonical::{CanonicalPath, Host, HttpMethod};
 use crate::config::{Identity, OwnPath};
 use crate::credential::Credential;
 use crate::decision_id::DecisionId;
+use crate::few::Few;
 use crate::headers::HeaderMap;
 use crate::id::looks_secret_bytes;
 use crate::oauth::basic::{ClientCredentials, is_basic};
@@ -89,7 +90,7 @@ impl Gate {
     ) -> Outcome<'a> {
         let head = HeaderMap::decode(headers)
             .map_err(|_| Reason::HeadersUnreadable)
-            .and_then(|headers| RequestHead::read(&headers, end_of_stream));
+            .and_then(|headers| Ok(RequestHead::read(&headers, end_of_stream)?));
         let head = match head {
             Ok(head) => head,
             Err(reason) => {
@@ -127,7 +128,7 @@ impl Gate {
             outcome.record.shadow = true;
             outcome.action = Action::Forward(Forward {
                 remove: reserved.collect(),
-                set: Vec::new(),
+                set: Few::default(),
             });
         }
     }
@@ -230,7 +231,7 @@ impl Gate {
             document::Forward::Reissue => {
                 let token = self.reissued(&presented, found, now, random);
                 let token = token.map_err(|reason| Refusal::knowing(reason, known))?;
-                forward.set.push(("authorization", token));
+                forward.set.push(("authorization", Value::Secret(token)));
             }
         }
         Ok((Action::Forward(forward), Reason::Allowed, known))
@@ -252,7 +253,7 @@ impl Gate {
             return passed(
                 Forward {
                     remove,
-                    set: Vec::new(),
+                    set: Few::default(),
                 },
                 Reason::Preflight,
             );
@@ -288,13 +289,13 @@ impl Gate {
         let authorization = self
             .policy
             .public_route(host.as_str(), method.as_str(), path)?;
-        let mut remove: Vec<_> = head.forbidden_names(&[]).collect();
+        let mut remove: Few<_> = head.forbidden_names(&[]).collect();
         if authorization == PublicAuthorization::Strip || self.is_ours(head) {
             remove.extend(head.authorization_names());
         }
         Some(Forward {
             remove,
-            set: Vec::new(),
+            set: Few::default(),
         })
     }
 
@@ -414,9 +415,9 @@ impl Gate {
 
     /// The changes for an accepted call: nothing that claims to speak for the gateway stays, then the gateway speaks.
     fn forward<'a>(
-        &self,
+        &'a self,
         head: &RequestHead<'a>,
-        method: MethodRef<'_>,
+        method: MethodRef<'a>,
         token: &TokenRow,
         decision: &DecisionId,
     ) -> Forward<'a> {
@@ -424,15 +425,16 @@ impl Gate {
         let store = self.policy.store();
         let set = self.config.identity.iter().map(|identity| {
             let value = match identity {
-                Identity::Person => self
-                    .policy
-                    .person_of(token)
-                    .map(|person| store.id_text(person.id))
-                    .unwrap_or_default(),
-                Identity::Token => store.id_text(token.id),
-                Identity::Service => method.service().to_owned(),
-                Identity::Method => method.name().to_owned(),
-                Identity::Decision => decision.to_string(),
+                Identity::Person => {
+                    let person = self.policy.person_of(token);
+                    person.map_or(Value::Name(""), |person| {
+                        Value::Id(store.id_text(person.id))
+                    })
+                }
+                Identity::Token => Value::Id(store.id_text(token.id)),
+                Identity::Service => Value::Name(method.service()),
+                Identity::Method => Value::Name(method.name()),
+                Identity::Decision => Value::Decision(*decision),
             };
             (identity.header(), value)
         });

@@ -1,10 +1,12 @@
 //! What a decision asks of its host, and what it leaves for logs.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use super::answer::Answer;
 use crate::config::FilterState;
 use crate::decision_id::DecisionId;
+use crate::few::Few;
+use crate::id::IdText;
 use crate::policy::{MethodRef, TokenRow};
 use crate::reason::Reason;
 
@@ -51,9 +53,53 @@ pub enum Action<'a> {
 #[derive(Debug, Default)]
 pub struct Forward<'a> {
     /// Names of headers to remove, each as it came; a name may be there twice.
-    pub remove: Vec<&'a [u8]>,
+    pub remove: Few<&'a [u8]>,
     /// Headers to set, each taking the place of all that have its name.
-    pub set: Vec<(&'static str, String)>,
+    pub set: Few<(&'static str, Value<'a>)>,
+}
+
+/// The value of a header to set.
+#[derive(Clone)]
+pub enum Value<'a> {
+    /// An id.
+    Id(IdText<'a>),
+    /// The decision's id.
+    Decision(DecisionId),
+    /// A name.
+    Name(&'a str),
+    /// A credential for the upstream.
+    Secret(String),
+}
+
+impl Value<'_> {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::Decision(id) => id.as_str(),
+            Self::Name(name) => name,
+            Self::Secret(credential) => credential,
+        }
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Id(id) => id.as_bytes(),
+            Self::Decision(id) => id.as_bytes(),
+            Self::Name(name) => name.as_bytes(),
+            Self::Secret(credential) => credential.as_bytes(),
+        }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(_) => f.write_str("[redacted]"),
+            _ => self.as_str().fmt(f),
+        }
+    }
 }
 
 /// What a decision was about.
@@ -66,9 +112,9 @@ pub struct Record<'a> {
     /// Whether the decision was only counted, and the request let go on as it came.
     pub shadow: bool,
     /// The API token's id, where one was found in the policy.
-    pub token: Option<String>,
+    pub token: Option<IdText<'a>>,
     /// The id of the API token's person, where one was found in the policy.
-    pub person: Option<String>,
+    pub person: Option<IdText<'a>>,
     /// The service's name, where the request names one of its methods.
     pub service: Option<&'a str>,
     /// The method's name, where the request names one.
@@ -76,41 +122,42 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// A piece of the record, where there is one.
-    pub fn get(&self, part: FilterState) -> Option<Cow<'_, str>> {
-        let text = match part {
-            FilterState::Record => return Some(Cow::Owned(self.line())),
-            FilterState::Reason => Some(self.reason.as_str()),
-            FilterState::Decision => Some(self.id.as_str()),
-            FilterState::Person => self.person.as_deref(),
-            FilterState::Token => self.token.as_deref(),
-            FilterState::Service => self.service,
-            FilterState::Method => self.method,
-            FilterState::Mode => self.shadow.then_some("shadow"),
-        };
-        text.map(Cow::Borrowed)
+    /// Writes a piece of the record into a buffer; `None` where there is none.
+    pub fn write<'b>(&self, part: FilterState, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        buffer.clear();
+        if part == FilterState::Record {
+            self.write_line(buffer);
+        } else {
+            buffer.extend_from_slice(self.get(part)?);
+        }
+        Some(buffer)
+    }
+
+    fn get(&self, part: FilterState) -> Option<&[u8]> {
+        match part {
+            FilterState::Record => None,
+            FilterState::Reason => Some(self.reason.as_str().as_bytes()),
+            FilterState::Decision => Some(self.id.as_bytes()),
+            FilterState::Person => self.person.as_ref().map(IdText::as_bytes),
+            FilterState::Token => self.token.as_ref().map(IdText::as_bytes),
+            FilterState::Service => self.service.map(str::as_bytes),
+            FilterState::Method => self.method.map(str::as_bytes),
+            FilterState::Mode => self.shadow.then_some(b"shadow"),
+        }
     }
 
     /// All that is known in one line of `key=value` pairs (logfmt). Neither ids nor names have a character that would
     /// need quotes.
-    fn line(&self) -> String {
-        let mut line = String::with_capacity(LINE);
-        for part in FilterState::PARTS {
+    fn write_line(&self, line: &mut Vec<u8>) {
+        for (part, key) in FilterState::PARTS {
             if let Some(value) = self.get(part) {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(part.as_str());
-                line.push('=');
-                line.push_str(&value);
+                // The first key has no space before it.
+                line.extend_from_slice(key.get(usize::from(line.is_empty())..).unwrap_or_default());
+                line.extend_from_slice(value);
             }
         }
-        line
     }
 }
-
-/// Room for a usual record, so that its line is allocated once.
-const LINE: usize = 192;
 
 /// What is known of a request by the time that it is decided.
 #[derive(Clone, Copy, Debug, Default)]

@@ -232,10 +232,10 @@ impl From<Outcome<'_>> for Seen {
             set: forward
                 .set
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .map(|(name, value)| ((*name).to_owned(), value.as_str().to_owned()))
                 .collect(),
-            token: record.token,
-            person: record.person,
+            token: record.token.map(|id| id.to_string()),
+            person: record.person.map(|id| id.to_string()),
             method: record.method.map(str::to_owned),
             awaits_form,
             shadow: record.shadow,

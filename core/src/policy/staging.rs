@@ -334,7 +334,7 @@ impl Policy {
         let person = self.store.persons.id_at(token.person);
         let rule = PolicyRule::Dangling {
             kind: "person",
-            name: person.map_or_else(String::new, |id| self.store.id_text(id)),
+            name: person.map_or_else(String::new, |id| self.store.id_text(id).to_string()),
         };
         let path = format!("tokens[{}].person", self.store.id_text(token.id));
         Some(PolicyFault::new(path, rule))

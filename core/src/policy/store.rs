@@ -23,7 +23,7 @@ use super::persons::PersonTable;
 use super::roles::RoleTable;
 use super::side::{Side, Sided, Target};
 use super::tokens::TokenTable;
-use crate::id::{Id, IdCode, IdTable, is_id, looks_secret};
+use crate::id::{Id, IdCode, IdTable, IdText, is_id, looks_secret};
 
 /// One step from a policy to the next.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// The text of an id that this store gave.
-    pub fn id_text(&self, id: IdCode) -> String {
+    pub fn id_text(&self, id: IdCode) -> IdText<'_> {
         self.ids.text(id)
     }
 

@@ -81,7 +81,7 @@ impl Policy {
         let roles = self.store.roles.iter();
         let roles = roles.filter(|(_, place)| person.roles.contains(place));
         Some(Person {
-            id: self.store.id_text(person.id),
+            id: self.store.id_text(person.id).to_string(),
             roles: roles.map(|(name, _)| name.to_owned()).collect(),
             active: person.active,
             valid_from: person.valid_from,
@@ -92,8 +92,8 @@ impl Policy {
         let token = self.store.tokens.read(place, side)?;
         let person = self.store.persons.id_at(token.person)?;
         Some(Token {
-            id: self.store.id_text(token.id),
-            person: self.store.id_text(person),
+            id: self.store.id_text(token.id).to_string(),
+            person: self.store.id_text(person).to_string(),
             hash: self.store.tokens.hash_at(place)?,
             expires_at: token.expires_at,
             active: token.active,

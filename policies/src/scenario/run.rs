@@ -24,7 +24,7 @@ impl Prepared {
 /// of all that have its name.
 fn forwarded(pairs: &[(String, String)], forward: &Forward<'_>) -> Vec<(String, String)> {
     let gone = |name: &str| {
-        forward.remove.contains(&name.as_bytes())
+        forward.remove.iter().any(|gone| *gone == name.as_bytes())
             || forward
                 .set
                 .iter()
@@ -32,7 +32,7 @@ fn forwarded(pairs: &[(String, String)], forward: &Forward<'_>) -> Vec<(String, 
     };
     let kept = pairs.iter().filter(|(name, _)| !gone(name)).cloned();
     let set = forward.set.iter();
-    kept.chain(set.map(|(name, value)| ((*name).to_owned(), value.clone())))
+    kept.chain(set.map(|(name, value)| ((*name).to_owned(), value.as_str().to_owned())))
         .collect()
 }
 

@@ -43,7 +43,7 @@ impl Store {
         let person = self.persons.id_at(token.person);
         content.extend(
             person
-                .map_or_else(String::new, |person| self.ids.text(person))
+                .map_or_else(String::new, |person| self.ids.text(person).to_string())
                 .as_bytes(),
         );
         RecordHash::of("token", &self.ids.text(token.id), &content)

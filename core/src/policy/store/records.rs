@@ -127,7 +127,10 @@ impl Store {
             if let Some(other) = self.tokens.by_hash(&token.hash, view)
                 && id != Some(other.id)
             {
-                return fault("hash", PolicyRule::HashTaken(self.ids.text(other.id)));
+                return fault(
+                    "hash",
+                    PolicyRule::HashTaken(self.ids.text(other.id).to_string()),
+                );
             }
         }
         let person = self.person_of_token(token, on)?;

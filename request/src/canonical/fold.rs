@@ -9,13 +9,13 @@ use std::cmp::Ordering;
 use super::path::{hex_value, is_delimiter};
 
 /// How `left` and `right` stand to each other once folded.
-pub(crate) fn order(left: &str, right: &str) -> Ordering {
+pub fn order(left: &str, right: &str) -> Ordering {
     let (left, right) = after_start(left.as_bytes(), right.as_bytes());
     Folded { rest: left }.cmp(Folded { rest: right })
 }
 
 /// How `key`, which is folded, stands to `text` once folded.
-pub(crate) fn order_key(key: &[u8], text: &str) -> Ordering {
+pub fn order_key(key: &[u8], text: &str) -> Ordering {
     let (key, text) = after_start(key, text.as_bytes());
     key.iter().copied().cmp(Folded { rest: text })
 }
@@ -34,14 +34,14 @@ fn after_start<'a>(left: &'a [u8], right: &'a [u8]) -> (&'a [u8], &'a [u8]) {
 }
 
 /// How `stored`, which is lower case, stands to `right` read as lower case.
-pub(crate) fn order_lower(stored: &str, right: &str) -> Ordering {
+pub fn order_lower(stored: &str, right: &str) -> Ordering {
     stored
         .bytes()
         .cmp(right.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// The canonical `text`, folded, as a key.
-pub(crate) fn key(text: &str) -> Box<[u8]> {
+pub fn key(text: &str) -> Box<[u8]> {
     let rest = text.as_bytes();
     Folded { rest }.collect()
 }

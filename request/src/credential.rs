@@ -23,7 +23,6 @@ pub enum Credential<'a> {
 
 /// Why an `Authorization` header is refused as malformed.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
 pub enum CredentialFault {
     /// Two headers, or two credentials in one: Envoy joins repeated headers of HTTP/1.1 with a comma.
     #[error("more than one credential")]

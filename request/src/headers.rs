@@ -14,7 +14,6 @@ pub struct HeaderMap<'a> {
 
 /// Why bytes are no header map.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
 pub enum HeaderMapFault {
     /// A request always has headers: a host that hands over none has failed to.
     #[error("the host handed over an empty header map")]

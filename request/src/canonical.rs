@@ -5,12 +5,11 @@
 //! hexadecimal digits, one trailing slash) is repaired before anything is compared.
 
 mod authority;
-pub(crate) mod fold;
+pub mod fold;
 mod http_method;
-pub(crate) mod path;
+pub mod path;
 mod query;
 
 pub use authority::{AuthorityFault, Host, HostFault, validate_host};
-pub(crate) use http_method::is_token;
-pub use http_method::{HttpMethod, MethodFault};
+pub use http_method::{HttpMethod, MethodFault, is_token};
 pub use path::{CanonicalPath, PathFault, Segments};

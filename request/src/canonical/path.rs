@@ -98,7 +98,7 @@ impl<'a> CanonicalPath<'a> {
     }
 
     /// The part of the path that `rest`, an iterator over this path, has already yielded.
-    pub(crate) fn before(&self, rest: &Segments<'_>) -> &str {
+    pub fn before(&self, rest: &Segments<'_>) -> &str {
         let left = rest.rest.map_or(0, |text| text.len() + 1);
         let taken = self.text.len().saturating_sub(left);
         self.text.get(..taken).unwrap_or_default()
@@ -205,7 +205,7 @@ impl PathFault {
 
 /// How a segment's percent-encodings are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Hex {
+pub enum Hex {
     /// As the canonical form has them, or there are none.
     Canonical,
     /// At least one digit is in lower case.
@@ -216,7 +216,7 @@ pub(crate) enum Hex {
 static PLAIN: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,=:@");
 
 /// Checks one segment of a path by all rules but those about the whole path.
-pub(crate) fn check_segment(segment: &[u8]) -> Result<Hex, PathFault> {
+pub fn check_segment(segment: &[u8]) -> Result<Hex, PathFault> {
     match segment {
         b"" => return Err(PathFault::EmptySegment),
         b"." | b".." => return Err(PathFault::DotSegment),
@@ -261,7 +261,7 @@ pub(crate) fn check_segment(segment: &[u8]) -> Result<Hex, PathFault> {
 }
 
 /// `text` with the digits of its percent-encodings in upper case.
-pub(crate) fn upper_hex(text: &str) -> String {
+pub fn upper_hex(text: &str) -> String {
     let mut digits = 0;
     text.chars()
         .map(|letter| {

@@ -57,7 +57,7 @@ impl MethodFault {
 }
 
 /// Whether `text` is a token (RFC 9110, section 5.6.2).
-pub(crate) fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| {
             byte.is_ascii_alphanumeric()

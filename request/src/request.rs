@@ -1,9 +1,10 @@
 //! What the decision needs of a request's headers, gathered in one pass over the map.
 
+use thiserror::Error;
+
 use crate::credential::{Credential, CredentialFault};
+use crate::few::Few;
 use crate::headers::HeaderMap;
-use crate::oauth::form::is_form;
-use crate::reason::Reason;
 
 /// Headers by which some upstreams take another path or method than the request line's, or take a refusal for a pass
 /// (CVE-2023-30845 is the method's case). They are removed unless the method lists them in `allow_headers`.
@@ -18,6 +19,17 @@ pub const OVERRIDE_HEADERS: [&str; 6] = [
 
 /// The start of every header that speaks for the gateway.
 pub const RESERVED_PREFIX: &str = "x-postern-";
+
+/// Why no rule is asked about a request.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum RequestFault {
+    /// Two readers could each take another.
+    #[error("a pseudo-header is repeated")]
+    PseudoHeaderRepeated,
+    /// The next hop would drop what the gateway says (RFC 9110, section 7.6.1).
+    #[error("the connection header names a header that the gateway sets")]
+    ConnectionNamesOurs,
+}
 
 /// The parts of a request that rules look at; nothing else of it can change a decision.
 #[derive(Debug, Default)]
@@ -39,20 +51,20 @@ pub struct RequestHead<'a> {
     /// Whether `connection` names a header that the gateway sets.
     names_ours_hop_by_hop: bool,
     /// The values of `upgrade`.
-    pub upgrades: Vec<&'a [u8]>,
+    pub upgrades: Few<&'a [u8]>,
     /// `authorization`, under the names that it came with.
-    authorization: Vec<(&'a [u8], &'a [u8])>,
+    authorization: Few<(&'a [u8], &'a [u8])>,
     /// Reserved headers, under the names that they came with.
-    reserved: Vec<&'a [u8]>,
+    reserved: Few<&'a [u8]>,
     /// Override headers: the name that each came with, and its place in [`OVERRIDE_HEADERS`].
-    overrides: Vec<(&'a [u8], usize)>,
+    overrides: Few<(&'a [u8], usize)>,
 }
 
 impl<'a> RequestHead<'a> {
     /// Reads a header map. A pseudo-header that is repeated is refused: two readers could each take another.
     ///
     /// `end_of_stream` says that no body follows.
-    pub fn read(headers: &HeaderMap<'a>, end_of_stream: bool) -> Result<Self, Reason> {
+    pub fn read(headers: &HeaderMap<'a>, end_of_stream: bool) -> Result<Self, RequestFault> {
         let mut head = Self::default();
         for (name, value) in headers.iter() {
             let slot = match name {
@@ -65,12 +77,11 @@ impl<'a> RequestHead<'a> {
                 }
             };
             if slot.replace(value).is_some() {
-                return Err(Reason::PseudoHeaderRepeated);
+                return Err(RequestFault::PseudoHeaderRepeated);
             }
         }
         if head.names_ours_hop_by_hop {
-            // The next hop would drop what the gateway says (RFC 9110, section 7.6.1).
-            return Err(Reason::ConnectionNamesOurs);
+            return Err(RequestFault::ConnectionNamesOurs);
         }
         if end_of_stream {
             head.content_length = Some(0);
@@ -84,12 +95,12 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The length of the body, where the caller has told it.
-    pub(crate) fn content_length(&self) -> Option<u64> {
+    pub fn content_length(&self) -> Option<u64> {
         self.content_length
     }
 
     /// The reserved headers, under the names that they came with.
-    pub(crate) fn reserved_names(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub fn reserved_names(&self) -> impl Iterator<Item = &'a [u8]> {
         self.reserved.iter().copied()
     }
 
@@ -100,11 +111,11 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The one `Authorization` header, whatever its scheme; `None` if there is none.
-    pub(crate) fn authorization(&self) -> Result<Option<&'a [u8]>, CredentialFault> {
-        match self.authorization.as_slice() {
-            [] => Ok(None),
-            [(_, value)] => Ok(Some(value)),
-            _ => Err(CredentialFault::Several),
+    pub fn authorization(&self) -> Result<Option<&'a [u8]>, CredentialFault> {
+        match self.authorization.only() {
+            Some((_, value)) => Ok(Some(value)),
+            None if self.authorization.is_empty() => Ok(None),
+            None => Err(CredentialFault::Several),
         }
     }
 
@@ -185,6 +196,17 @@ fn reads_as(name: &[u8], canonical: &str) -> bool {
         })
 }
 
+/// Whether a `Content-Type` is that of a form.
+fn is_form(content_type: &[u8]) -> bool {
+    let essence = content_type
+        .split(|&byte| byte == b';')
+        .next()
+        .unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
 /// gRPC over HTTP/2: `application/grpc`, then nothing, a `+` suffix or parameters.
 fn is_grpc(content_type: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
@@ -202,7 +224,7 @@ mod tests {
 
     fn with_head<T>(
         pairs: &[(&str, &str)],
-        check: impl FnOnce(Result<RequestHead<'_>, Reason>) -> T,
+        check: impl FnOnce(Result<RequestHead<'_>, RequestFault>) -> T,
     ) -> T {
         let encoded = encode(pairs);
         check(RequestHead::read(
@@ -291,7 +313,11 @@ mod tests {
             "close,authorization",
         ] {
             with_head(&[("Connection", value)], |head| {
-                assert_eq!(head.unwrap_err(), Reason::ConnectionNamesOurs, "{value}");
+                assert_eq!(
+                    head.unwrap_err(),
+                    RequestFault::ConnectionNamesOurs,
+                    "{value}"
+                );
             });
         }
         with_head(&[("connection", "Upgrade, x-other")], |head| {
@@ -303,7 +329,7 @@ mod tests {
     fn a_repeated_pseudo_header_is_refused() {
         for name in [":method", ":path", ":authority"] {
             with_head(&[(name, "a"), (name, "a")], |head| {
-                assert_eq!(head.unwrap_err(), Reason::PseudoHeaderRepeated);
+                assert_eq!(head.unwrap_err(), RequestFault::PseudoHeaderRepeated);
             });
         }
     }
@@ -321,6 +347,19 @@ mod tests {
             with_head(&[("content-type", content_type)], |head| {
                 assert_eq!(head.unwrap().grpc, grpc, "{content_type}");
             });
+        }
+    }
+
+    #[test]
+    fn the_content_type_of_a_form_may_have_parameters() {
+        for content_type in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-Urlencoded; charset=utf-8",
+        ] {
+            assert!(is_form(content_type.as_bytes()));
+        }
+        for content_type in ["", "application/json", "application/x-www-form-urlencodedx"] {
+            assert!(!is_form(content_type.as_bytes()));
         }
     }
 }
