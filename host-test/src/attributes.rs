@@ -37,7 +37,12 @@ pub(crate) fn get(state: &VmState, path: &[u8]) -> Result<Vec<u8>, Status> {
         // No name at all stands for nothing, and that has no bytes.
         return Err(Status::SerializationFailure);
     }
+    let profile = state.profile;
+    if profile.only_property().is_some_and(|only| only != path) {
+        return Err(Status::NotFound);
+    }
     match find(state, state.effective, &segments(path)).ok_or(Status::NotFound)? {
+        Found::Value(value) if profile.has_text_properties() => Ok(value.text()),
         Found::Value(value) => value.encode().ok_or(Status::SerializationFailure),
         Found::Group(_) => Err(Status::SerializationFailure),
     }

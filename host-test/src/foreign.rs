@@ -13,8 +13,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use expressions::Expressions;
 
+use crate::functions::Export;
+use crate::host::Host;
+use crate::plugins::PluginId;
 use crate::state::VmState;
 use crate::status::Status;
+
+impl Host {
+    /// Calls the guest's `proxy_on_foreign_function` for a plugin on one worker, as an extension of a host may do; Envoy never
+    /// does. The guest reads the arguments from the buffer of this name (8). False if there is no VM to call.
+    pub fn call_guest(
+        &mut self,
+        plugin: PluginId,
+        worker: usize,
+        function: u32,
+        arguments: impl AsRef<[u8]>,
+    ) -> bool {
+        let Some((index, root)) = self.root_for_stream(plugin, worker) else {
+            return false;
+        };
+        let arguments = arguments.as_ref();
+        let Some(vm) = &mut self.workers[index].vm else {
+            return false;
+        };
+        vm.state_mut().stale_buffer = arguments.to_vec();
+        let size = u32::try_from(arguments.len()).unwrap_or(u32::MAX);
+        self.root_callback(
+            index,
+            root,
+            Export::ForeignFunction,
+            &[root, function, size],
+        );
+        self.settle();
+        true
+    }
+}
 
 type Scripted = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, u32> + Send>;
 

@@ -1,6 +1,8 @@
 //! The names of everything that crosses the boundary: the host functions that guests import and the callbacks that they
 //! export.
 
+use crate::version::AbiVersion;
+
 macro_rules! host_functions {
     ($($name:ident)*) => {
         /// A host function, named as guests import it.
@@ -34,6 +36,7 @@ host_functions! {
     proxy_define_metric proxy_record_metric proxy_increment_metric proxy_get_metric
     proxy_get_property proxy_set_property
     proxy_call_foreign_function proxy_set_effective_context proxy_done
+    proxy_get_configuration proxy_continue_request proxy_continue_response proxy_clear_route_cache
     pthread_equal emscripten_notify_memory_growth
     fd_write fd_read fd_seek fd_close fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_advise fd_allocate
     fd_datasync fd_filestat_get fd_filestat_set_size fd_filestat_set_times fd_pread fd_pwrite fd_readdir fd_renumber
@@ -104,9 +107,35 @@ exports! {
     GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata" 3 false;
     GrpcClose "proxy_on_grpc_close" 3 false;
     QueueReady "proxy_on_queue_ready" 2 false;
+    ForeignFunction "proxy_on_foreign_function" 3 false;
     Done "proxy_on_done" 1 true;
     Log "proxy_on_log" 1 false;
     Delete "proxy_on_delete" 1 false;
+}
+
+impl Export {
+    /// How many `i32` it takes in this version of the ABI: the callbacks about headers were not told of the end at first.
+    pub(crate) fn params_in(self, abi: AbiVersion) -> usize {
+        match self {
+            Self::RequestHeaders | Self::ResponseHeaders if abi == AbiVersion::V0_1_0 => 2,
+            _ => self.params(),
+        }
+    }
+}
+
+impl Function {
+    /// Whether Envoy has the function for modules of this version.
+    pub(crate) fn is_in(self, abi: AbiVersion) -> bool {
+        match self {
+            Self::proxy_get_configuration
+            | Self::proxy_continue_request
+            | Self::proxy_continue_response
+            | Self::proxy_clear_route_cache => abi == AbiVersion::V0_1_0,
+            Self::proxy_continue_stream | Self::proxy_close_stream => abi != AbiVersion::V0_1_0,
+            Self::proxy_get_log_level => abi == AbiVersion::V0_2_1,
+            _ => true,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -114,12 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_the_39_functions_of_the_abi_and_the_45_of_wasi() {
+    fn there_are_the_39_functions_of_the_abi_the_4_of_its_first_version_and_the_45_of_wasi() {
         let of_the_abi = Function::ALL
             .iter()
             .filter(|function| function.name().starts_with("proxy_"))
             .count();
-        assert_eq!(of_the_abi, 39);
+        assert_eq!(of_the_abi, 39 + 4);
         assert_eq!(Function::ALL.len() - of_the_abi - 2, 45);
         assert_eq!(Function::named("proxy_done"), Some(Function::proxy_done));
         assert_eq!(Function::named("proxy_dance"), None);

@@ -41,7 +41,7 @@
 //!
 //! # Host functions
 //!
-//! Complete, as far as HTTP streams need them:
+//! All 39 functions of ABI 0.2.1:
 //!
 //! | topic | functions |
 //! | --- | --- |
@@ -59,7 +59,10 @@
 //! | foreign functions | `proxy_call_foreign_function`: those of the test ([`HostBuilder::foreign_function`]), and of Envoy's `clear_route_cache`, `compress`, `declare_property`, `expr_create`, `expr_delete`, `expr_evaluate`, `set_envoy_filter_state`, `sign`, `uncompress`, `verify_signature` |
 //! | WASI | `fd_write`, `fd_fdstat_get`, `clock_time_get`, `clock_res_get`, `random_get`, `environ_…`, `args_…`, `proc_exit` |
 //!
-//! All other functions of WASI that Envoy has answer its fixed errno. Anything else that a module imports is an error when it is loaded, by name.
+//! Modules of ABI 0.1.0 have `proxy_get_configuration`, `proxy_continue_request`, `proxy_continue_response` and
+//! `proxy_clear_route_cache` as well. All other functions of WASI that Envoy has answer its fixed errno. Anything else that a module
+//! imports is an error when it is loaded, by name. [`LoadOptions`] choose another host to behave as, and take extended ABI versions;
+//! `docs/host/abi.md` has the table of functions and hosts.
 //!
 //! # Where it is not Envoy
 //!
@@ -69,7 +72,7 @@
 //! - `proxy_on_http_call_response` comes right after the callback that made the call if the reply has no delay.
 //! - A queue is announced only to VMs of the same host.
 //! - Envoy has no limit on fuel, and links `path_link` and `path_symlink` with types that are not WASI's.
-//! - TCP filters and ABI 0.1.0 are not there.
+//! - TCP filters are not there.
 
 #![warn(missing_docs)]
 
@@ -100,6 +103,7 @@ mod names;
 mod pairs;
 mod plugin;
 mod plugins;
+mod profile;
 mod protobuf;
 mod request;
 pub mod scenario;
@@ -109,6 +113,7 @@ mod state;
 mod status;
 mod stream;
 pub mod trace;
+mod version;
 mod vm;
 
 pub use attributes::PropertyValue;
@@ -123,9 +128,11 @@ pub use fault::{Fault, UnknownHostFunction};
 pub use grpc::{GrpcCall, GrpcEvent, GrpcReply};
 pub use headers::HeaderMap;
 pub use host::{Host, StreamState};
-pub use module::{LoadError, Module};
+pub use module::{LoadError, LoadOptions, Module};
 pub use plugin::Plugin;
 pub use plugins::{ConfigRefused, PluginId, RefusalReason};
+pub use profile::{Profile, UnknownProfile};
 pub use request::{Reply, Request};
 pub use shared::{Metric, SharedState};
 pub use status::{LogLevel, UnknownLogLevel};
+pub use version::AbiVersion;

@@ -1,6 +1,6 @@
 //! A guest's code: compiled once, checked before it runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use wasmtime::{
 
 use crate::abi;
 use crate::functions::Export;
+use crate::profile::Profile;
 use crate::state::VmState;
+use crate::version::{AbiVersion, MARKER};
 
-/// The exports by which a guest says which ABI it speaks.
-const SUPPORTED_ABIS: &[&str] = &["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"];
 /// How exactly the time of a guest is measured.
 pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 /// The allocators in the order in which Envoy looks for them.
@@ -30,6 +30,64 @@ struct Inner {
     pre: InstancePre<VmState>,
     code: Box<[u8]>,
     epochs: Once,
+    abi: AbiVersion,
+    profile: Profile,
+}
+
+/// How a module is to be loaded.
+///
+/// ```
+/// use postern_host::{LoadOptions, Profile};
+/// # let text = r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_100"))
+/// #     (func (export "malloc") (param i32) (result i32) (i32.const 1024)))"#;
+/// let module = LoadOptions::new()
+///     .profile(Profile::NgxWasmModule)
+///     .abi_lenient(true)
+///     .compile(text)?;
+/// # Ok::<(), postern_host::LoadError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until a module is loaded with them"]
+pub struct LoadOptions {
+    profile: Profile,
+    abi_lenient: bool,
+    cache: Option<PathBuf>,
+}
+
+impl LoadOptions {
+    /// As Envoy loads a module.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The host to behave as.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Whether a module with an extended ABI version, such as `proxy_abi_version_0_2_100`, is taken for one of 0.2.1. Envoy
+    /// refuses it. Functions of the extension are unknown all the same.
+    pub fn abi_lenient(mut self, lenient: bool) -> Self {
+        self.abi_lenient = lenient;
+        self
+    }
+
+    /// A directory for compiled code: see [`Module::compile_cached`].
+    pub fn cache(mut self, directory: impl AsRef<Path>) -> Self {
+        self.cache = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Compiles a module from its binary form, or from the WebAssembly text format.
+    pub fn compile(&self, wasm: impl AsRef<[u8]>) -> Result<Module, LoadError> {
+        Module::load(wasm.as_ref(), self)
+    }
+
+    /// Compiles the module in a file.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Module, LoadError> {
+        self.compile(read(path.as_ref())?)
+    }
 }
 
 /// Why a module cannot be hosted.
@@ -48,11 +106,20 @@ pub enum LoadError {
     #[error("not a module that compiles: {0}")]
     Compile(String),
     /// No export says which ABI the module speaks.
-    #[error("the module exports no `proxy_abi_version_…`, so it is no Proxy-Wasm module")]
+    #[error(
+        "the module exports no `proxy_abi_version_…`, so it is no Proxy-Wasm module (Envoy: Missing or unknown Proxy-Wasm ABI version)"
+    )]
     NoAbiVersion,
     /// The module speaks an ABI that this host does not.
-    #[error("the module exports `{0}`; this host speaks 0.2.0 and 0.2.1")]
+    #[error(
+        "the module exports `{0}`; this host speaks 0.1.0, 0.2.0 and 0.2.1 (Envoy: Missing or unknown Proxy-Wasm ABI version)"
+    )]
     UnsupportedAbi(String),
+    /// The module speaks an extension of ABI 0.2, which Envoy does not load.
+    #[error(
+        "the module exports `{0}`, an extension of ABI 0.2 (Envoy: Missing or unknown Proxy-Wasm ABI version); load it leniently to take it for 0.2.1"
+    )]
+    ExtendedAbi(String),
     /// The module exports no memory.
     #[error("the module exports no `memory`")]
     NoMemory,
@@ -62,8 +129,11 @@ pub enum LoadError {
     /// A callback or allocator takes or returns something else than the ABI says.
     #[error("the export `{0}` does not have the type that the ABI gives it")]
     WrongExport(String),
-    /// The module wants functions that no Proxy-Wasm host has.
-    #[error("unknown imports: {}", .0.join(", "))]
+    /// The module wants functions that the host does not have, or not for modules of this ABI version.
+    #[error(
+        "unknown imports: {} (Envoy: Failed to load Wasm module due to a missing import: {})",
+        .0.join(", "), .0.first().map_or("", String::as_str)
+    )]
     UnknownImports(Vec<String>),
     /// An import has the right name and a wrong type.
     #[error("an import does not have the type that the ABI gives it: {0}")]
@@ -73,7 +143,7 @@ pub enum LoadError {
 impl Module {
     /// Compiles a module from its binary form, or from the WebAssembly text format.
     pub fn compile(wasm: impl AsRef<[u8]>) -> Result<Self, LoadError> {
-        Self::compile_with(wasm.as_ref(), None)
+        LoadOptions::new().compile(wasm)
     }
 
     /// The same as [`compile`](Self::compile), with the code kept in this directory: the same module takes some
@@ -83,16 +153,18 @@ impl Module {
         wasm: impl AsRef<[u8]>,
         directory: impl AsRef<Path>,
     ) -> Result<Self, LoadError> {
-        Self::compile_with(wasm.as_ref(), Some(directory.as_ref()))
+        LoadOptions::new().cache(directory).compile(wasm)
     }
 
-    fn compile_with(wasm: &[u8], cache: Option<&Path>) -> Result<Self, LoadError> {
-        let engine = engine(cache).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+    fn load(wasm: &[u8], options: &LoadOptions) -> Result<Self, LoadError> {
+        let engine = engine(options.cache.as_deref())
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         let module = wasmtime::Module::new(&engine, wasm)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        check_exports(&module)?;
+        let abi = abi_version(&module, options.abi_lenient)?;
+        check_exports(&module, abi)?;
         let mut linker = Linker::new(&engine);
-        abi::link(&mut linker, &module)?;
+        abi::link(&mut linker, &module, abi, options.profile)?;
         let pre = linker
             .instantiate_pre(&module)
             .map_err(|error| LoadError::WrongImport(format!("{error:#}")))?;
@@ -102,6 +174,8 @@ impl Module {
                 pre,
                 code: wasm.into(),
                 epochs: Once::new(),
+                abi,
+                profile: options.profile,
             }),
         })
     }
@@ -119,9 +193,20 @@ impl Module {
         Self::compile_cached(read(path.as_ref())?, directory)
     }
 
-    /// Whether it is the same code.
+    /// The version of the ABI that it speaks.
+    pub fn abi_version(&self) -> AbiVersion {
+        self.inner.abi
+    }
+
+    /// The host that it was loaded to run in.
+    pub fn profile(&self) -> Profile {
+        self.inner.profile
+    }
+
+    /// Whether it is the same code, loaded in the same way.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner) || self.inner.code == other.inner.code
+        Arc::ptr_eq(&self.inner, &other.inner)
+            || (self.inner.code == other.inner.code && self.inner.profile == other.inner.profile)
     }
 
     /// Counts epochs from now on, as long as anybody has the module: there is a thread for that.
@@ -173,18 +258,26 @@ pub(crate) fn engine(cache: Option<&Path>) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-fn check_exports(module: &wasmtime::Module) -> Result<(), LoadError> {
-    let markers: Vec<&str> = module
-        .exports()
-        .map(|export| export.name())
-        .filter(|name| name.starts_with("proxy_abi_version_"))
-        .collect();
-    if !markers.iter().any(|marker| SUPPORTED_ABIS.contains(marker)) {
-        return Err(match markers.first() {
-            Some(marker) => LoadError::UnsupportedAbi((*marker).to_owned()),
-            None => LoadError::NoAbiVersion,
-        });
+/// Of several versions Envoy takes the one whose marker the module exports first.
+fn abi_version(module: &wasmtime::Module, lenient: bool) -> Result<AbiVersion, LoadError> {
+    let markers = || {
+        let exports = module.exports().map(|export| export.name());
+        exports.filter(|name| name.starts_with(MARKER))
+    };
+    if let Some(version) = markers().find_map(AbiVersion::of_marker) {
+        return Ok(version);
     }
+    let Some(marker) = markers().next() else {
+        return Err(LoadError::NoAbiVersion);
+    };
+    match AbiVersion::extended_by(marker) {
+        Some(version) if lenient => Ok(version),
+        Some(_) => Err(LoadError::ExtendedAbi(marker.to_owned())),
+        None => Err(LoadError::UnsupportedAbi(marker.to_owned())),
+    }
+}
+
+fn check_exports(module: &wasmtime::Module, abi: AbiVersion) -> Result<(), LoadError> {
     if !matches!(module.get_export("memory"), Some(ExternType::Memory(memory)) if !memory.is_64()) {
         return Err(LoadError::NoMemory);
     }
@@ -193,9 +286,14 @@ fn check_exports(module: &wasmtime::Module) -> Result<(), LoadError> {
         .find(|name| module.get_export(name).is_some())
         .ok_or(LoadError::NoAllocator)?;
     check_type(module, allocator, 1, true)?;
-    Export::ALL
-        .iter()
-        .try_for_each(|export| check_type(module, export.name(), export.params(), export.returns()))
+    Export::ALL.iter().try_for_each(|export| {
+        check_type(
+            module,
+            export.name(),
+            export.params_in(abi),
+            export.returns(),
+        )
+    })
 }
 
 /// A missing export is fine: Envoy does not call it then.

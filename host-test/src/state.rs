@@ -20,9 +20,11 @@ use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
 use crate::limits::{Limits, Spent};
 use crate::plugin::RootKey;
+use crate::profile::Profile;
 use crate::shared::{MetricKind, SharedState};
 use crate::status::{LogLevel, SharedLevel};
 use crate::stream::StreamInfo;
+use crate::version::AbiVersion;
 
 /// What a VM is told about itself, the same for all VMs that run the same plugins.
 #[derive(Debug, Default)]
@@ -67,6 +69,9 @@ pub(crate) struct VmState {
     pub(crate) spent: Spent,
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<(&'static str, TypedFunc<u32, u32>)>,
+    /// The version that the guest speaks, and the host that it is to find.
+    pub(crate) abi: AbiVersion,
+    pub(crate) profile: Profile,
 
     pub(crate) roots: BTreeMap<u32, RootContext>,
     pub(crate) streams: BTreeMap<u32, Box<StreamContext>>,
@@ -267,6 +272,8 @@ impl VmState {
             spent: Spent::new(limits),
             memory: None,
             allocator: None,
+            abi: AbiVersion::V0_2_1,
+            profile: Profile::Envoy,
             roots: BTreeMap::new(),
             streams: BTreeMap::new(),
             next_context: 1,

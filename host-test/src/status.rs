@@ -18,6 +18,7 @@ pub(crate) enum Status {
     Empty = 7,
     CasMismatch = 8,
     InternalFailure = 10,
+    Unimplemented = 12,
 }
 
 /// The level of a log line, as `proxy_log` numbers them.

@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::module::{ALLOCATORS, EPOCH, Module};
 use crate::state::VmState;
 use crate::status::LogLevel;
+use crate::version::AbiVersion;
 
 /// More epochs than there will be.
 const FOREVER: u64 = u64::MAX / 2;
@@ -57,6 +58,8 @@ impl Vm {
         state: VmState,
         limits: Limits,
     ) -> Result<Self, Stillborn> {
+        let mut state = state;
+        (state.abi, state.profile) = (module.abi_version(), module.profile());
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| &mut state.limits);
         let mut vm = Self {
@@ -108,10 +111,50 @@ impl Vm {
         let Some(Some(_)) = self.exports.get(export as usize) else {
             return Ok(None);
         };
+        if !self.comes(export, context) {
+            return Ok(None);
+        }
+        let mut headers;
+        let args = match (export, args) {
+            (Export::RequestHeaders | Export::ResponseHeaders, &[context, count, end]) => {
+                headers = [context, count, end];
+                self.adapt(&mut headers)
+            }
+            _ => args,
+        };
         self.enter(export, context, args);
         diagnostics::entered(self.state_mut(), export, args);
         let outcome = self.refuel().and_then(|()| self.invoke(export, args));
         self.leave(export, context, outcome)
+    }
+
+    /// Whether the chosen host makes this callback now.
+    fn comes(&self, export: Export, context: u32) -> bool {
+        let state = self.state();
+        let switched_on = |name: &[u8]| {
+            let stream = state.streams.get(&context);
+            stream.is_some_and(|stream| stream.common.lock().filter_state.contains_key(name))
+        };
+        let version_has_it = export != Export::ForeignFunction || state.abi != AbiVersion::V0_1_0;
+        version_has_it
+            && state.profile.calls(export)
+            && state
+                .profile
+                .property_before(export)
+                .is_none_or(switched_on)
+    }
+
+    /// What a callback about headers is told in the chosen host and version.
+    fn adapt<'a>(&self, args: &'a mut [u32; 3]) -> &'a [u32] {
+        let state = self.state();
+        if state.profile.counts_no_headers() {
+            args[1] = 0;
+        }
+        if state.profile.hides_end_of_headers() {
+            args[2] = 0;
+        }
+        let count = Export::RequestHeaders.params_in(state.abi);
+        &args[..count]
     }
 
     fn enter(&mut self, export: Export, context: u32, args: &[u32]) {
@@ -296,17 +339,19 @@ impl Entry {
             return Ok(None);
         }
         let name = export.name();
-        Ok(Some(match (export.params(), export.returns()) {
-            (0, false) => Self::Takes0(instance.get_typed_func(store, name)?),
-            (1, false) => Self::Takes1(instance.get_typed_func(store, name)?),
-            (2, false) => Self::Takes2(instance.get_typed_func(store, name)?),
-            (3, false) => Self::Takes3(instance.get_typed_func(store, name)?),
-            (5, false) => Self::Takes5(instance.get_typed_func(store, name)?),
-            (0, true) => Self::Gives0(instance.get_typed_func(store, name)?),
-            (1, true) => Self::Gives1(instance.get_typed_func(store, name)?),
-            (2, true) => Self::Gives2(instance.get_typed_func(store, name)?),
-            (3, true) => Self::Gives3(instance.get_typed_func(store, name)?),
-            (params, _) => wasmtime::bail!("no shape for {name} with {params} arguments"),
-        }))
+        Ok(Some(
+            match (export.params_in(store.data().abi), export.returns()) {
+                (0, false) => Self::Takes0(instance.get_typed_func(store, name)?),
+                (1, false) => Self::Takes1(instance.get_typed_func(store, name)?),
+                (2, false) => Self::Takes2(instance.get_typed_func(store, name)?),
+                (3, false) => Self::Takes3(instance.get_typed_func(store, name)?),
+                (5, false) => Self::Takes5(instance.get_typed_func(store, name)?),
+                (0, true) => Self::Gives0(instance.get_typed_func(store, name)?),
+                (1, true) => Self::Gives1(instance.get_typed_func(store, name)?),
+                (2, true) => Self::Gives2(instance.get_typed_func(store, name)?),
+                (3, true) => Self::Gives3(instance.get_typed_func(store, name)?),
+                (params, _) => wasmtime::bail!("no shape for {name} with {params} arguments"),
+            },
+        ))
     }
 }

@@ -44,6 +44,18 @@ pub(super) fn get(
     call.hand_over(&part, data, size)
 }
 
+/// The plugin's configuration while it is configured, and the VM's at any other time (ABI 0.1.0).
+pub(super) fn get_configuration(call: &mut Call<'_>, data: u32, size: u32) -> Answer {
+    let state = call.state();
+    let buffer = if state.callback == Some(Export::Configure) {
+        PLUGIN_CONFIGURATION
+    } else {
+        VM_CONFIGURATION
+    };
+    let bytes = contents(state, buffer)?.to_vec();
+    call.hand_over(&bytes, data, size)
+}
+
 pub(super) fn get_status(call: &mut Call<'_>, buffer: u32, size: u32, unused: u32) -> Answer {
     let length = contents(call.state(), buffer)?.len();
     call.write_u32(size, u32::try_from(length).unwrap_or(u32::MAX))?;

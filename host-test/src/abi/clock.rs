@@ -4,7 +4,15 @@ use super::{Answer, Call};
 use crate::status::Status;
 
 pub(super) fn get_current_time(call: &mut Call<'_>, result: u32) -> Answer {
-    let now = call.state().clock.wall();
+    let state = call.state();
+    let now = match state.stream() {
+        Some(stream) if state.profile.freezes_time() => stream.started,
+        _ => state.clock.wall(),
+    };
+    if state.profile.cuts_time() {
+        let [a, b, c, d, ..] = now.to_le_bytes();
+        return call.write(result, &[a, b, c, d]);
+    }
     call.write_u64(result, now)
 }
 

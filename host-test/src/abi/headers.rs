@@ -5,6 +5,7 @@ use crate::headers::HeaderMap;
 use crate::pairs;
 use crate::state::VmState;
 use crate::status::Status;
+use crate::version::AbiVersion;
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
@@ -56,8 +57,13 @@ pub(super) fn get_value(
     look_through(call, map)?;
     let key = call.read(key, key_len)?;
     let state = call.state();
+    // The first version of the ABI had no way to say that there is none.
+    let empty_if_missing = state.abi == AbiVersion::V0_1_0 || state.profile.has_every_header();
     let Some(found) = readable(state, map) else {
         let logging = state.stream().is_some_and(|stream| stream.logging);
+        if logging && empty_if_missing {
+            return call.hand_over(&[], value, value_len);
+        }
         return Err(if logging {
             Status::NotFound
         } else {
@@ -65,7 +71,11 @@ pub(super) fn get_value(
         }
         .into());
     };
-    let bytes = found.get(key).ok_or(Status::NotFound)?.to_vec();
+    let bytes = match found.get(key) {
+        Some(bytes) => bytes.to_vec(),
+        None if empty_if_missing => Vec::new(),
+        None => return Err(Status::NotFound.into()),
+    };
     call.hand_over(&bytes, value, value_len)
 }
 

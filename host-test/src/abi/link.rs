@@ -10,8 +10,10 @@ use super::{
 use super::{streams, wasi};
 use crate::functions::Function;
 use crate::module::LoadError;
+use crate::profile::{Link, Profile};
 use crate::state::VmState;
 use crate::status::Status;
+use crate::version::AbiVersion;
 
 const ENV: &str = "env";
 const WASI: &[&str] = &["wasi_snapshot_preview1", "wasi_unstable"];
@@ -35,27 +37,77 @@ macro_rules! functions {
 pub(crate) fn link(
     linker: &mut Linker<VmState>,
     module: &wasmtime::Module,
+    abi: AbiVersion,
+    profile: Profile,
 ) -> Result<(), LoadError> {
     let unknown: Vec<String> = module
         .imports()
-        .filter(|import| !is_known(import))
+        .filter(|import| !is_known(import, abi, profile))
         .map(|import| format!("{}.{}", import.module(), import.name()))
         .collect();
     if !unknown.is_empty() {
         return Err(LoadError::UnknownImports(unknown));
     }
-    link_all(linker, module).map_err(|error| LoadError::WrongImport(format!("{error:#}")))
+    link_all(linker, module)
+        .and_then(|()| replace(linker, module, profile))
+        .map_err(|error| LoadError::WrongImport(format!("{error:#}")))
 }
 
-fn is_known(import: &ImportType<'_>) -> bool {
+/// Puts what another host does in the place of functions that it does not have.
+fn replace(
+    linker: &mut Linker<VmState>,
+    module: &wasmtime::Module,
+    profile: Profile,
+) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    for import in module.imports().filter(|import| import.module() == ENV) {
+        let (Some(function), ExternType::Func(ty)) = (Function::named(import.name()), import.ty())
+        else {
+            continue;
+        };
+        let answered = match profile.link(function) {
+            Link::Works | Link::Absent => continue,
+            Link::Traps => None,
+            Link::Answers(status) => Some(status),
+        };
+        linker.func_new(ENV, function.name(), ty, move |caller, params, results| {
+            let args: Vec<u64> = params.iter().map(word).collect();
+            let code = host_call(caller, ENV, function, &args, |_| match answered {
+                Some(status) => answer(status),
+                None => Err(Stop::Trap(wasmtime::format_err!(
+                    "{} is not implemented in {profile}",
+                    function.name()
+                ))),
+            })?;
+            if let Some(result) = results.first_mut() {
+                *result = Val::I32(code.cast_signed());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn word(value: &Val) -> u64 {
+    match value {
+        Val::I32(word) => u64::from(word.cast_unsigned()),
+        Val::I64(word) => word.cast_unsigned(),
+        _ => 0,
+    }
+}
+
+fn is_known(import: &ImportType<'_>, abi: AbiVersion, profile: Profile) -> bool {
     let is_function = matches!(import.ty(), ExternType::Func(_));
     let of_env = |name: &str| {
         name.starts_with("proxy_")
             || name.starts_with("pthread_")
             || name.starts_with("emscripten_")
     };
+    let is_there = |function: Function| {
+        function.is_in(abi) && (import.module() != ENV || profile.link(function) != Link::Absent)
+    };
     is_function
-        && Function::named(import.name()).is_some()
+        && Function::named(import.name()).is_some_and(is_there)
         && if WASI.contains(&import.module()) {
             !of_env(import.name())
         } else {
@@ -115,6 +167,10 @@ fn link_streams_and_calls(linker: &mut Linker<VmState>) -> wasmtime::Result<()> 
         proxy_continue_stream(stream_type: u32) = |call| streams::continue_stream(call, stream_type);
         proxy_close_stream(stream_type: u32) = |call| streams::close_stream(call, stream_type);
         proxy_set_effective_context(context: u32) = |call| streams::set_effective_context(call, context);
+        proxy_get_configuration(data: u32, size: u32) = |call| buffers::get_configuration(call, data, size);
+        proxy_continue_request() = |call| streams::continue_stream(call, streams::HTTP_REQUEST);
+        proxy_continue_response() = |call| streams::continue_stream(call, streams::HTTP_RESPONSE);
+        proxy_clear_route_cache() = |call| Ok(());
         proxy_done() = |call| streams::done(call);
         proxy_send_local_response(
             status: u32, details: u32, details_len: u32, body: u32, body_len: u32, headers: u32, headers_len: u32, grpc: u32

@@ -2,6 +2,7 @@
 
 use super::{Answer, Call};
 use crate::exchange::LocalResponse;
+use crate::headers::HeaderMap;
 use crate::pairs;
 use crate::state::Deferred;
 
@@ -20,12 +21,23 @@ pub(super) fn send(call: &mut Call<'_>, arguments: Arguments) -> Answer {
     let details = call.read_text(arguments.details.0, arguments.details.1)?;
     let body = call.read(arguments.body.0, arguments.body.1)?;
     let headers = call.read(arguments.headers.0, arguments.headers.1)?;
+    let mut headers: HeaderMap = pairs::decode(&headers).into_iter().collect();
+    let profile = call.state().profile;
+    if profile.drops_local_headers() {
+        headers = HeaderMap::new();
+    }
+    if let Some(kind) = profile.local_content_type()
+        && !body.is_empty()
+        && !headers.contains("content-type")
+    {
+        headers.append("content-type", kind);
+    }
     let response = LocalResponse {
         status: arguments.status,
         // White space would break the columns of an access log, so Envoy replaces it.
         details: details.replace(|character: char| character.is_ascii_whitespace(), "_"),
         body,
-        headers: pairs::decode(&headers).into_iter().collect(),
+        headers,
         grpc_status: arguments.grpc_status.cast_signed(),
     };
     let state = call.state_mut();

@@ -14,8 +14,12 @@ pub(super) fn define(call: &mut Call<'_>, kind: u32, name: u32, name_len: u32, i
         2 => MetricKind::Histogram,
         _ => return Err(Status::BadArgument.into()),
     };
-    let name = call.read_text(name, name_len)?;
+    let mut name = call.read_text(name, name_len)?;
     let state = call.state_mut();
+    let plugin = state.plugin().map_or("", |plugin| &plugin.name);
+    if let Some(prefix) = state.profile.metric_prefix(plugin) {
+        name.insert_str(0, &prefix);
+    }
     state.shared.define_metric(&name, metric);
     // A second definition of one name gets a new id and the same metric.
     let defined = &mut state.metrics_defined[metric as usize];

@@ -13,7 +13,10 @@ pub(super) fn get(
     value_len: u32,
 ) -> Answer {
     let path = call.read(path, path_len)?;
-    let bytes = attributes::get(call.state(), &path)?;
+    let bytes = match attributes::get(call.state(), &path) {
+        Err(Status::NotFound) if call.state().profile.has_every_property() => Vec::new(),
+        other => other?,
+    };
     call.hand_over(&bytes, value, value_len)
 }
 

@@ -1,11 +1,11 @@
 //! Contexts and the course of a stream.
 
-use super::{Answer, Call};
+use super::{Answer, Call, Stop};
 use crate::state::Deferred;
 use crate::status::Status;
 
-const HTTP_REQUEST: u32 = 0;
-const HTTP_RESPONSE: u32 = 1;
+pub(super) const HTTP_REQUEST: u32 = 0;
+pub(super) const HTTP_RESPONSE: u32 = 1;
 const LAST_STREAM_TYPE: u32 = 3;
 
 /// Right after this call the request can no longer be seen, whichever side was told to go on.
@@ -17,8 +17,17 @@ pub(super) fn continue_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
         _ => return Err(Status::BadArgument.into()),
     };
     let state = call.state_mut();
+    if state.profile.never_resumes() {
+        return Ok(());
+    }
     let context = state.effective;
     if let Some(stream) = state.stream_mut() {
+        let answered = stream.common.lock().code.is_some();
+        if stream_type == HTTP_RESPONSE && !answered {
+            return Err(Stop::Trap(wasmtime::format_err!(
+                "there is no response yet that could go on: Envoy ends with a segmentation fault here"
+            )));
+        }
         stream.request.hide();
         state.deferred.push((context, action));
     }

@@ -70,6 +70,19 @@ impl PropertyValue {
         })
     }
 
+    /// The value as text, for hosts in which every property is text.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        match self {
+            Self::Int(number) | Self::Duration(number) | Self::Timestamp(number) => {
+                number.to_string().into_bytes()
+            }
+            Self::Uint(number) => number.to_string().into_bytes(),
+            Self::Double(number) => number.to_string().into_bytes(),
+            Self::Bool(truth) => truth.to_string().into_bytes(),
+            _ => self.encode().unwrap_or_default(),
+        }
+    }
+
     /// What stands under this name in a map, or under this number in a list.
     pub(crate) fn entry(&self, segment: &[u8]) -> Option<Self> {
         let name = str::from_utf8(segment).ok()?;

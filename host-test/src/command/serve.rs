@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use postern_host::serve::{self, Options};
-use postern_host::{FailurePolicy, LogLevel};
+use postern_host::{FailurePolicy, LoadOptions, LogLevel, Profile};
 
 /// Put a module behind a real HTTP front.
 #[derive(Args, Debug)]
@@ -15,6 +15,12 @@ pub(crate) struct ServeArgs {
     /// The module (.wasm, or .wat in text).
     #[arg(long, value_name = "FILE")]
     wasm: PathBuf,
+    /// The host to behave as: envoy, ngx-wasm-module, traffic-server, mosn, apisix or service-extensions.
+    #[arg(long, value_name = "HOST", default_value = "envoy")]
+    profile: Profile,
+    /// Take a module with an extended ABI version, such as 0.2.100, for one of 0.2.1.
+    #[arg(long)]
+    abi_lenient: bool,
     /// The plugin configuration. When the file changes, the new contents are given to the plugin.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -98,6 +104,9 @@ impl From<ServeArgs> for Options {
     fn from(args: ServeArgs) -> Self {
         Self {
             wasm: args.wasm,
+            load: LoadOptions::new()
+                .profile(args.profile)
+                .abi_lenient(args.abi_lenient),
             config: args.config,
             vm_config: args.vm_config,
             listen: args.listen,

@@ -24,6 +24,7 @@ pub(super) fn arguments(function: Function) -> &'static [Argument] {
         F::proxy_get_buffer_bytes => &[R(3), R(4)],
         F::proxy_set_buffer_bytes => &[B(3, 4)],
         F::proxy_get_header_map_size | F::proxy_get_metric => &[R(1)],
+        F::proxy_get_configuration => &[R(0), R(1)],
         F::proxy_get_buffer_status
         | F::proxy_get_header_map_pairs
         | F::proxy_dequeue_shared_queue => &[R(1), R(2)],

@@ -9,7 +9,10 @@ use crate::functions::{Export, Function};
 pub(super) fn arguments(function: Function) -> Option<&'static str> {
     use Function as F;
     Some(match function {
-        F::proxy_done => "",
+        F::proxy_done
+        | F::proxy_continue_request
+        | F::proxy_continue_response
+        | F::proxy_clear_route_cache => "",
         F::proxy_get_log_level
         | F::proxy_get_current_time_nanoseconds
         | F::proxy_set_tick_period_milliseconds
@@ -18,7 +21,7 @@ pub(super) fn arguments(function: Function) -> Option<&'static str> {
         | F::proxy_grpc_cancel
         | F::proxy_grpc_close
         | F::proxy_set_effective_context => "i",
-        F::proxy_get_header_map_size | F::proxy_get_metric => "ii",
+        F::proxy_get_header_map_size | F::proxy_get_metric | F::proxy_get_configuration => "ii",
         F::proxy_record_metric | F::proxy_increment_metric => "il",
         F::proxy_log
         | F::proxy_get_buffer_status

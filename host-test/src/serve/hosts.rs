@@ -60,10 +60,14 @@ impl Hosts {
         wasm: &[u8],
         configuration: &[u8],
     ) -> Result<Vec<(Host, PluginId)>, ServeError> {
-        let module = Module::compile(wasm).map_err(|source| ServeError::Module {
-            path: self.options.wasm.clone(),
-            source,
-        })?;
+        let module = self
+            .options
+            .load
+            .compile(wasm)
+            .map_err(|source| ServeError::Module {
+                path: self.options.wasm.clone(),
+                source,
+            })?;
         let workers = 0..self.options.workers.max(1);
         workers
             .map(|index| {

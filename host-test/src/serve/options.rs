@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use crate::LoadOptions;
 use crate::builder::FailurePolicy;
 use crate::module::LoadError;
 use crate::plugins::ConfigRefused;
@@ -16,6 +17,8 @@ use crate::status::LogLevel;
 pub struct Options {
     /// The module.
     pub wasm: PathBuf,
+    /// How it is loaded: the host to behave as, and what to make of an extended ABI version.
+    pub load: LoadOptions,
     /// The plugin configuration; watched for changes.
     pub config: PathBuf,
     /// The VM configuration.

@@ -28,6 +28,7 @@ fn addresses(function: &str) -> &'static [usize] {
         "env.proxy_dequeue_shared_queue" => &[1, 2],
         "env.proxy_define_metric" => &[1, 3],
         "env.proxy_get_metric" => &[1],
+        "env.proxy_get_configuration" => &[0, 1],
         "env.proxy_get_property" => &[0, 2, 3],
         "env.proxy_call_foreign_function" => &[0, 2, 4, 5],
         _ => wasi(function),
@@ -119,6 +120,9 @@ mod tests {
         let without = [
             "proxy_continue_stream",
             "proxy_close_stream",
+            "proxy_continue_request",
+            "proxy_continue_response",
+            "proxy_clear_route_cache",
             "proxy_done",
             "proxy_set_effective_context",
             "proxy_set_tick_period_milliseconds",

@@ -35,11 +35,11 @@ fn what_is_missing_is_said() {
         error(&format!("{ABI} {MEMORY}")),
         LoadError::NoAllocator
     ));
-    let other = r#"(func (export "proxy_abi_version_0_2_100"))"#;
+    let other = r#"(func (export "proxy_abi_version_1_0_0"))"#;
     let LoadError::UnsupportedAbi(name) = error(&format!("{other} {MEMORY} {MALLOC}")) else {
         panic!("unsupported")
     };
-    assert_eq!(name, "proxy_abi_version_0_2_100");
+    assert_eq!(name, "proxy_abi_version_1_0_0");
     assert!(matches!(
         Module::compile(b"\0asm nonsense"),
         Err(LoadError::Compile(_))
