@@ -43,6 +43,8 @@ pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
         .all(|name| callout.headers.contains(name));
     let state = call.state_mut();
     if !complete || !state.identity.clusters.contains(&callout.cluster) {
+        // Envoy writes the token in any case.
+        call.write_u32(arguments.token, 0)?;
         return Err(Status::BadArgument.into());
     }
     // A guest that makes two calls for each reply would fill the host without an end.
