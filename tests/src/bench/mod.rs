@@ -120,10 +120,16 @@ async fn measure(arguments: &Arguments, envoy: &Path, output: &Path) -> Result<R
     let modules = Modules {
         postern: arguments.wasm.clone(),
         floor: output.join("floor.wasm"),
+        same_calls: output.join("same_calls.wasm"),
     };
-    let floor = wat::parse_str(contestants::FLOOR)
-        .map_err(|error| Error::Fixture(format!("the floor module: {error}")))?;
-    std::fs::write(&modules.floor, floor)?;
+    for (file, text) in [
+        (&modules.floor, contestants::FLOOR),
+        (&modules.same_calls, contestants::SAME_CALLS),
+    ] {
+        let module = wat::parse_str(text)
+            .map_err(|error| Error::Fixture(format!("{}: {error}", file.display())))?;
+        std::fs::write(file, module)?;
+    }
     let mut populations = BTreeMap::new();
     for size in [Size::LARGE, Size::SMALL] {
         populations.insert(size, Population::new(size)?);

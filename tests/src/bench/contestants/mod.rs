@@ -108,6 +108,12 @@ pub const CONTESTANTS: &[Contestant] = &[
         "floor",
         Traffic::Seen,
     ),
+    peer(
+        "same-calls",
+        "wasm: the host calls of an allowed request, nothing else",
+        "same-calls",
+        Traffic::Seen,
+    ),
     against(
         NONE_API_KEY,
         peer(
@@ -221,6 +227,7 @@ pub const CHAINS: &[Chain] = &[
     Chain::peer("api-key-auth", include_str!("api_key_auth.json")),
     Chain::peer("jwt-authn-cached", include_str!("jwt_authn_cached.json")),
     Chain::peer("floor", include_str!("floor.json")),
+    Chain::peer("same-calls", include_str!("same_calls.json")),
     Chain::peer("lua", include_str!("lua.json")),
     Chain::peer(REFERENCE, include_str!("jwt_authn.json")),
     Chain::peer(EXT_AUTHZ, include_str!("ext_authz.json")),
@@ -238,6 +245,9 @@ pub const CHAINS: &[Chain] = &[
 
 /// The module of the contestant `floor`, in WebAssembly text.
 pub const FLOOR: &str = include_str!("floor.wat");
+
+/// The module of the contestant `same-calls`.
+pub const SAME_CALLS: &str = include_str!("same_calls.wat");
 
 /// The contestant of this name.
 ///
@@ -299,6 +309,8 @@ pub struct Modules {
     pub postern: PathBuf,
     /// The compiled [`FLOOR`].
     pub floor: PathBuf,
+    /// The compiled [`SAME_CALLS`].
+    pub same_calls: PathBuf,
 }
 
 /// What a chain puts into Envoy's configuration.

@@ -82,6 +82,7 @@ impl Values {
             ("$API_KEYS", Value::from(api_keys)),
             ("$AUTHORIZATION_PORT", json!(authorization_port)),
             ("$FLOOR_WASM", json!(modules.floor)),
+            ("$SAME_CALLS_WASM", json!(modules.same_calls)),
             ("$ISSUER", json!(ISSUER)),
             ("$JWKS", json!(jwks(population)?)),
             (
@@ -138,6 +139,7 @@ mod tests {
         let modules = Modules {
             postern: "postern.wasm".into(),
             floor: "floor.wasm".into(),
+            same_calls: "same_calls.wasm".into(),
         };
         Values::new(chain, &population, &modules, 4711).expect("values")
     }
@@ -160,8 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_is_a_module_that_compiles() {
-        let module = wat::parse_str(super::super::FLOOR).expect("it is WebAssembly text");
-        assert!(module.starts_with(b"\0asm"));
+    fn the_hand_written_modules_compile() {
+        for text in [super::super::FLOOR, super::super::SAME_CALLS] {
+            let module = wat::parse_str(text).expect("it is WebAssembly text");
+            assert!(module.starts_with(b"\0asm"));
+        }
     }
 }
