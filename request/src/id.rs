@@ -155,6 +155,10 @@ pub fn number_from_text(text: &str) -> Option<u64> {
 }
 
 /// The value of each byte as a digit; 32 for what is none.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "it is a constant, and there an index out of range does not compile"
+)]
 static VALUES: [u8; 256] = {
     let mut values = [32; 256];
     let mut digit = 0;

@@ -37,6 +37,13 @@ pub enum Terms {
 }
 
 /// What the host is to do with the request.
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(
+        clippy::large_enum_variant,
+        reason = "a request that goes on is what happens most, and a box would be an allocation for each"
+    )
+)]
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Action<'a> {
