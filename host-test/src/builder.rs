@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::module::Module;
 use crate::plugin::Plugin;
 use crate::request::Reply;
+use crate::routes::{Route, Routes};
 use crate::shared::SharedState;
 use crate::state::Offered;
 use crate::status::LogLevel;
@@ -36,9 +37,12 @@ pub(crate) enum Cluster {
     Manual,
 }
 
+/// A function that answers as an upstream.
+pub(crate) type Answering = Box<dyn FnMut(&UpstreamRequest) -> Reply + Send>;
+
 /// Who answers as the upstream.
 pub(crate) enum Upstream {
-    Scripted(Box<dyn FnMut(&UpstreamRequest) -> Reply + Send>),
+    Scripted(Answering),
     /// The caller, with `Host::upstream_replies`.
     Manual,
 }
@@ -91,6 +95,7 @@ pub struct HostBuilder {
     canary: bool,
     shared: SharedState,
     upstream: Upstream,
+    upstream_clusters: BTreeMap<String, Answering>,
     clusters: BTreeMap<String, Cluster>,
     grpc_peers: BTreeMap<String, GrpcPeer>,
     offered: Offered,
@@ -118,11 +123,13 @@ impl HostBuilder {
                     envoy_headers: true,
                 },
                 buffer_limit: DEFAULT_BUFFER_LIMIT,
+                routes: Routes::default(),
             },
             limits: Limits::default(),
             canary: true,
             shared: SharedState::new(),
             upstream: Upstream::Scripted(Box::new(|_| Reply::ok())),
+            upstream_clusters: BTreeMap::new(),
             clusters: BTreeMap::new(),
             grpc_peers: BTreeMap::new(),
             offered: Offered::default(),
@@ -319,6 +326,25 @@ impl HostBuilder {
         self
     }
 
+    /// One more route behind the others; see [`Route`]. Without any, everything leads to the upstream. Where there are some, a
+    /// request that none matches gets a 404, when it has passed the filters.
+    pub fn route(mut self, route: Route) -> Self {
+        self.stream.routes.list.push(route);
+        self
+    }
+
+    /// A cluster that [routes](Route::to) can lead to, and who answers there.
+    pub fn upstream_cluster(
+        mut self,
+        name: impl Into<String>,
+        upstream: impl FnMut(&UpstreamRequest) -> Reply + Send + 'static,
+    ) -> Self {
+        let name = name.into();
+        self.stream.routes.clusters.insert(name.clone());
+        self.upstream_clusters.insert(name, Box::new(upstream));
+        self
+    }
+
     /// The caller answers, with [`Host::upstream_replies`].
     pub fn manual_upstream(mut self) -> Self {
         self.upstream = Upstream::Manual;
@@ -486,6 +512,7 @@ impl HostBuilder {
             canary: self.canary,
             shared: self.shared,
             upstream: self.upstream,
+            upstream_clusters: self.upstream_clusters,
             clusters: self.clusters,
             grpc_peers: self.grpc_peers,
             offered: Arc::new(self.offered),
@@ -518,6 +545,7 @@ pub(crate) struct Parts {
     pub(crate) canary: bool,
     pub(crate) shared: SharedState,
     pub(crate) upstream: Upstream,
+    pub(crate) upstream_clusters: BTreeMap<String, Answering>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
     pub(crate) offered: Arc<Offered>,

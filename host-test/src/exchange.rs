@@ -25,6 +25,9 @@ pub struct Exchange {
     pub local_response: Option<LocalResponse>,
     /// What the upstream received; `None`: nothing at all.
     pub upstream: Option<UpstreamRequest>,
+    /// What upstreams received before that, and answered with a redirect that the host
+    /// [followed](crate::Route::follow_redirects).
+    pub redirected: Vec<UpstreamRequest>,
     /// What the filter left with `proxy_set_property`, under Envoy's names: `wasm.<path>`.
     pub filter_state: BTreeMap<String, Vec<u8>>,
     /// The lines that the guest logged in this stream's callbacks.
@@ -142,6 +145,8 @@ pub struct Response {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct UpstreamRequest {
+    /// The cluster that the route led to; `None`: the upstream that there is without clusters.
+    pub cluster: Option<String>,
     /// The headers with `:method`, `:path`, `:authority` and `:scheme`.
     pub headers: HeaderMap,
     /// As much of the body as arrived.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::builder::{Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
+use crate::builder::{Answering, Cluster, FailurePolicy, HostBuilder, Parts, Upstream};
 use crate::callout::PendingCall;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -80,6 +80,7 @@ pub struct Host {
     moved: BTreeSet<StreamId>,
     pub(crate) settings: StreamSettings,
     pub(crate) upstream: Upstream,
+    upstream_clusters: BTreeMap<String, Answering>,
     next_stream: u64,
     next_worker: usize,
     pub(crate) request_ids: Entropy,
@@ -166,6 +167,7 @@ impl Host {
             moved: BTreeSet::new(),
             settings: parts.stream,
             upstream: parts.upstream,
+            upstream_clusters: parts.upstream_clusters,
             next_stream: 1,
             next_worker: 0,
             request_ids,
@@ -215,7 +217,7 @@ impl Host {
             properties: std::mem::take(&mut request.properties),
         };
         let filters = self.filters(chain, worker);
-        let stream = Box::new(Stream::new(info, filters, worker));
+        let stream = Box::new(Stream::new(info, chain.to_vec(), filters, worker));
         self.streams.insert(id, stream);
 
         let request_id = self.request_id();
@@ -304,7 +306,7 @@ impl Host {
 
     /// Gives the upstream's reply to a stream that waits for it; other streams take no notice.
     pub fn upstream_replies(&mut self, stream: StreamId, reply: Reply) {
-        self.with_stream(stream, |stream, around| stream.reply(reply, around));
+        self.reply(stream, reply);
         self.settle();
     }
 
@@ -490,17 +492,39 @@ impl Host {
             .iter()
             .filter(|(_, stream)| stream.phase() == Phase::Upstream);
         let waiting: Vec<StreamId> = waiting.map(|(id, _)| *id).collect();
+        let mut answered = false;
         for id in &waiting {
-            let Upstream::Scripted(upstream) = &mut self.upstream else {
-                return false;
-            };
             let Some(request) = self.streams.get(id).and_then(|stream| stream.upstream()) else {
                 continue;
             };
-            let reply = upstream(request);
-            self.with_stream(*id, |stream, around| stream.reply(reply, around));
+            let cluster = request.cluster.as_ref();
+            let cluster = cluster.and_then(|cluster| self.upstream_clusters.get_mut(cluster));
+            let reply = match (cluster, &mut self.upstream) {
+                (Some(upstream), _) | (None, Upstream::Scripted(upstream)) => upstream(request),
+                (None, Upstream::Manual) => continue,
+            };
+            answered = true;
+            self.reply(*id, reply);
         }
-        !waiting.is_empty()
+        answered
+    }
+
+    /// Gives a reply to a stream, or follows it where it leads.
+    fn reply(&mut self, id: StreamId, reply: Reply) {
+        let routes = &self.settings.routes;
+        let followed = self
+            .streams
+            .get(&id)
+            .and_then(|stream| stream.followed(&reply, routes));
+        let Some((chain, worker, admitted)) = followed else {
+            self.with_stream(id, |stream, around| stream.reply(reply, around));
+            return;
+        };
+        self.with_stream(id, |stream, around| stream.leave(around));
+        let filters = self.filters(&chain, worker);
+        self.with_stream(id, |stream, around| {
+            stream.start_again(filters, admitted, around);
+        });
     }
 
     /// Moves a stream.

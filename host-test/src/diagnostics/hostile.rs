@@ -124,6 +124,8 @@ impl Host {
             canary: false,
             shared: SharedState::new(),
             upstream: lent.upstream(spoilt),
+            // Whatever the route, the one upstream answers in a repetition.
+            upstream_clusters: BTreeMap::new(),
             clusters: lent.clusters(spoilt),
             grpc_peers: BTreeMap::new(),
             offered: Arc::clone(&self.offered),

@@ -7,25 +7,46 @@ use crate::front::{self, Part};
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::local_reply::LocalReply;
+use crate::routes::Target;
 
 use super::{Direction, Phase, Stream, Surroundings};
 
 impl Stream {
     /// The request's headers have passed the chain.
     pub(super) fn send_request_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
-        let timeout = around.settings.front.envoy_headers;
+        let settings = around.settings;
+        let timeout = settings.front.envoy_headers;
         let headers = self.headers(Direction::Request, around);
         if headers.get(":method") == Some(b"CONNECT") {
             // Envoy's routes match CONNECT only where they are told to.
             self.answer_as_host(404, "", "route_not_found", around);
             return;
         }
+        let cluster = match settings.routes.find(headers).map(|route| &route.target) {
+            Some(Target::Upstream) => None,
+            Some(Target::Cluster(cluster)) if settings.routes.clusters.contains(cluster) => {
+                Some(cluster.clone())
+            }
+            Some(Target::Cluster(_)) => {
+                self.answer_as_host(503, "", "cluster_not_found", around);
+                return;
+            }
+            Some(Target::Direct { status, body }) => {
+                self.answer_as_host(*status, body, "direct_response", around);
+                return;
+            }
+            None => {
+                self.answer_as_host(404, "", "route_not_found", around);
+                return;
+            }
+        };
         if timeout {
             // The router's default timeout. It is there when the request is logged, too.
             headers.replace("x-envoy-expected-rq-timeout-ms", "15000");
         }
         let headers = headers.clone();
         self.upstream = Some(UpstreamRequest {
+            cluster,
             headers,
             bodyless: self.request.bodyless,
             ..UpstreamRequest::default()

@@ -5,6 +5,7 @@ mod chain;
 mod departed;
 mod filter;
 mod flow;
+mod redirect;
 mod snapshot;
 
 use std::collections::VecDeque;
@@ -16,8 +17,9 @@ use crate::front::{self, Admitted, Part, Refusal};
 use crate::headers::{HeaderMap, Joining};
 use crate::journal::Journal;
 use crate::local_reply::LocalReply;
-use crate::plugins::Worker;
+use crate::plugins::{PluginId, Worker};
 use crate::request::Reply;
+use crate::routes::Routes;
 use crate::state::Deferred;
 
 pub(crate) use departed::Departed;
@@ -42,6 +44,7 @@ pub(crate) struct StreamSettings {
     pub(crate) front: front::FrontSettings,
     /// The bytes of a body that a filter may hold back (Envoy `per_connection_buffer_limit_bytes`).
     pub(crate) buffer_limit: usize,
+    pub(crate) routes: Routes,
 }
 
 /// A stream.
@@ -49,6 +52,8 @@ pub(crate) struct Stream {
     pub(crate) id: StreamId,
     pub(crate) worker: usize,
     info: StreamInfo,
+    /// The plugins that the filters were made of.
+    chain: Vec<PluginId>,
     filters: Vec<Filter>,
     phase: Phase,
     request: Flow,
@@ -65,6 +70,8 @@ pub(crate) struct Stream {
     /// The request asks for an upgrade.
     upgrades: bool,
     upstream: Option<UpstreamRequest>,
+    /// What upstreams got before, whose redirects were followed.
+    redirected: Vec<UpstreamRequest>,
     client: Option<Response>,
     answered_by: AnsweredBy,
     details: String,
@@ -113,12 +120,18 @@ struct Flow {
 }
 
 impl Stream {
-    pub(crate) fn new(info: StreamInfo, filters: Vec<Filter>, worker: usize) -> Self {
+    pub(crate) fn new(
+        info: StreamInfo,
+        chain: Vec<PluginId>,
+        filters: Vec<Filter>,
+        worker: usize,
+    ) -> Self {
         Self {
             id: info.id,
             worker,
             http2: info.protocol != "HTTP/1.1",
             info,
+            chain,
             filters,
             phase: Phase::Request,
             request: Flow::new(Joining::Request),
@@ -131,6 +144,7 @@ impl Stream {
             head: false,
             upgrades: false,
             upstream: None,
+            redirected: Vec::new(),
             client: None,
             answered_by: AnsweredBy::Nobody,
             details: String::new(),
@@ -273,6 +287,7 @@ impl Stream {
             details: self.details,
             local_response: self.local_response,
             upstream: self.upstream,
+            redirected: self.redirected,
             filter_state,
             log: self.log,
             trace: self.trace,

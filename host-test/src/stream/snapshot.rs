@@ -29,6 +29,7 @@ impl Stream {
             details: self.details.clone(),
             local_response: self.local_response.clone(),
             upstream: self.upstream.clone(),
+            redirected: self.redirected.clone(),
             filter_state: self.named_filter_state(),
             log: self.log.clone(),
             trace: self.trace.clone(),

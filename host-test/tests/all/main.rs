@@ -23,6 +23,7 @@ mod local_responses;
 mod profiles;
 mod properties;
 mod recorded;
+mod routes;
 mod rows;
 mod scenarios;
 mod serve;
