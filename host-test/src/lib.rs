@@ -66,12 +66,13 @@
 //!
 //! # Where it is not Envoy
 //!
-//! - No routes: whatever the filter lets through goes to the one upstream, except CONNECT (404, as without a route for it).
-//! - No VM on the main thread. A configuration is first tried in a VM that is thrown away, as in Envoy; what that one did to shared
-//!   data and metrics stays, what it logged is kept only if the configuration was refused.
+//! - What base and canary log is kept only if the configuration was refused. What they do to shared data and metrics stays, as in
+//!   Envoy.
+//! - CONNECT matches no route: it gets a 404.
 //! - `proxy_on_http_call_response` comes right after the callback that made the call if the reply has no delay.
-//! - A queue is announced only to VMs of the same host.
-//! - Envoy has no limit on fuel, and links `path_link` and `path_symlink` with types that are not WASI's.
+//! - A queue's consumer in another host is told when something happens there.
+//! - Envoy has no limits but that on memory, and links `path_link` and `path_symlink` with types that are not WASI's.
+//! - Workers and the main thread take turns.
 //! - TCP filters are not there.
 
 #![warn(missing_docs)]
