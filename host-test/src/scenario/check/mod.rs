@@ -62,13 +62,22 @@ impl Checker {
 
     /// What is a failure even where nothing is said about it.
     fn surprises(&mut self, expect: &Expect, observed: &Observed) {
-        let trap = expect.trap.as_ref().unwrap_or(&Text::Absent);
-        let died = observed.died.as_deref();
-        self.text("trap", Some(trap), died.map(str::as_bytes));
-        let refused = expect.refused.as_ref().unwrap_or(&Text::Absent);
-        let reason = observed.refused.as_deref();
-        self.text("refused", Some(refused), reason.map(str::as_bytes));
+        self.surprise("trap", expect.trap.as_ref(), observed.died.as_deref());
+        let refused = expect.refused.as_ref();
+        self.surprise("refused", refused, observed.refused.as_deref());
         self.diagnostics(expect, observed);
+    }
+
+    /// Something that must not be there unless it is expected; nothing but the author makes it so.
+    fn surprise(&mut self, key: &str, expected: Option<&Text>, observed: Option<&str>) {
+        let before = self.differences.len();
+        let observed = observed.map(str::as_bytes);
+        self.text(key, Some(expected.unwrap_or(&Text::Absent)), observed);
+        if expected.is_none() {
+            for difference in &mut self.differences[before..] {
+                difference.fix = None;
+            }
+        }
     }
 
     fn diagnostics(&mut self, expect: &Expect, observed: &Observed) {

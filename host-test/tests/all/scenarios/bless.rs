@@ -78,3 +78,16 @@ fn patterns_are_left_to_their_author() {
     assert_eq!(failed_keys(&report), ["body"]);
     assert_eq!(text, scenario);
 }
+
+#[test]
+fn that_a_vm_dies_is_never_written_down_unasked() {
+    let folder = Folder::with_guest(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))"#,
+    );
+    let (report, text) = bless(
+        &folder,
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    assert_eq!(failed_keys(&report), ["trap"]);
+    assert!(!text.contains("trap"), "{text}");
+}
