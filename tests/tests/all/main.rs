@@ -14,6 +14,7 @@ mod forms;
 mod grpc_client;
 mod harness;
 mod host_faults;
+mod host_scenarios;
 mod inline_exchange;
 mod keys;
 mod metrics;
