@@ -31,11 +31,18 @@ struct Shard {
 impl SlotIndex {
     /// The first place with this key that `is_it` accepts.
     pub(crate) fn find(&self, key: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
-        let shard = self.shards.get(shard_of(key))?;
-        shard.probe(key).find_map(|(_, entry)| {
+        let entries = self.shards.get(shard_of(key))?.entries.as_slice();
+        let mut at = home(key, entries.len());
+        // A loop and not `probe`: each request comes here several times, and built for size an iterator is calls.
+        for _ in 0..entries.len() {
+            let entry = entries.get(at).copied().filter(|&entry| entry != 0)?;
             let place = place_of(entry);
-            (fingerprint_of(entry) == fingerprint(key) && is_it(place)).then_some(place)
-        })
+            if fingerprint_of(entry) == fingerprint(key) && is_it(place) {
+                return Some(place);
+            }
+            at = if at + 1 == entries.len() { 0 } else { at + 1 };
+        }
+        None
     }
 
     /// Adds a place, which must be below [`MAX_PLACES`]. `key_of` tells the key of any place that is in the index.

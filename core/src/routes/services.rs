@@ -44,6 +44,9 @@ impl Base {
     /// How this base path stands to `path`: by folded letters first, so that those that only case tells apart are
     /// neighbours, and an insensitive one, which has no such neighbour, is equal to all of them.
     fn order(&self, path: &str) -> Ordering {
+        if *self.path == *path {
+            return Ordering::Equal;
+        }
         let lower = |byte: u8| byte.to_ascii_lowercase();
         let folded = self.path.bytes().map(lower).cmp(path.bytes().map(lower));
         folded.then_with(|| match self.case {

@@ -11,13 +11,24 @@ use super::path::{hex_value, is_delimiter};
 /// How `left` and `right` stand to each other once folded.
 pub fn order(left: &str, right: &str) -> Ordering {
     let (left, right) = after_start(left.as_bytes(), right.as_bytes());
-    Folded { rest: left }.cmp(Folded { rest: right })
+    at_once(left, right).unwrap_or_else(|| Folded { rest: left }.cmp(Folded { rest: right }))
 }
 
 /// How `key`, which is folded, stands to `text` once folded.
 pub fn order_key(key: &[u8], text: &str) -> Ordering {
     let (key, text) = after_start(key, text.as_bytes());
-    key.iter().copied().cmp(Folded { rest: text })
+    at_once(key, text).unwrap_or_else(|| key.iter().copied().cmp(Folded { rest: text }))
+}
+
+/// The order of what follows a common start, where two plain bytes or an end decide it.
+fn at_once(left: &[u8], right: &[u8]) -> Option<Ordering> {
+    match (left.first(), right.first()) {
+        (Some(b'%'), _) | (_, Some(b'%')) => None,
+        (left, right) => {
+            let lower = |byte: Option<&u8>| byte.map(u8::to_ascii_lowercase);
+            Some(lower(left).cmp(&lower(right)))
+        }
+    }
 }
 
 /// What follows the start that two texts have in common but for letter case. Nearly all comparisons are decided by it, at
