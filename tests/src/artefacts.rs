@@ -1,6 +1,6 @@
 //! Where `cargo xtask test` says that it has put what the tests need.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -29,6 +29,11 @@ pub fn wasm() -> Result<PathBuf> {
 /// [`Error::NotUnderXtask`] when `POSTERN_TEST_TRAP_WASM` is not set.
 pub fn test_trap_wasm() -> Result<PathBuf> {
     path("POSTERN_TEST_TRAP_WASM")
+}
+
+/// Whether this file is [`test_trap_wasm`].
+pub fn is_test_trap(file: &Path) -> bool {
+    test_trap_wasm().is_ok_and(|trap| trap == file)
 }
 
 fn path(variable: &'static str) -> Result<PathBuf> {

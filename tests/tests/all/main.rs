@@ -15,6 +15,7 @@ mod grpc_client;
 mod harness;
 mod host_faults;
 mod host_scenarios;
+mod hostile_bytes;
 mod inline_exchange;
 mod keys;
 mod metrics;
