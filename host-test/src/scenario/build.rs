@@ -2,25 +2,31 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::format::{ClientRequest, FaultEffect, FaultSpec, Setup};
+use super::format::{ClientRequest, FaultEffect, FaultSpec, Property, Setup};
+use super::grpc::{GrpcPeer, GrpcSeen};
 use super::load::Scenario;
 use super::upstream::{Peer, callout_reply};
 use crate::callout::Callout;
 use crate::fault::Fault;
+use crate::grpc::GrpcReply;
 use crate::host::Host;
 use crate::module::Module;
 use crate::request::Request;
 
-/// The host of a scenario, without its configuration. Its clusters note in `callouts` what they are asked.
+/// The host of a scenario, without its configuration. Its clusters note in `callouts` what they are asked, and its gRPC services in
+/// `grpc` what reaches them.
 pub(super) fn build(
     scenario: &Scenario,
     module: &Module,
     seed: u64,
     trace: bool,
     callouts: &Arc<Mutex<Vec<Callout>>>,
+    grpc: &Arc<Mutex<Vec<GrpcSeen>>>,
 ) -> Host {
     let Setup {
         module: _,
+        profile: _,
+        abi_lenient: _,
         configuration: _,
         vm_configuration,
         environment,
@@ -41,6 +47,8 @@ pub(super) fn build(
         wall_clock,
         seed: _,
         buffer_limit,
+        properties,
+        foreign_functions,
         allow,
         diagnose,
         fuel_per_callback,
@@ -83,6 +91,19 @@ pub(super) fn build(
     for (key, value) in environment {
         builder = builder.environment(key, value);
     }
+    for (path, property) in properties {
+        builder = match property {
+            Property::Value(value) => builder.property(&path, value),
+            Property::Absent => builder.without_property(&path),
+        };
+    }
+    for (name, function) in foreign_functions {
+        let answer = match (function.status, function.result) {
+            (Some(status), _) => Err(status),
+            (None, result) => Ok(result.unwrap_or_default().as_slice().to_vec()),
+        };
+        builder = builder.foreign_function(name, move |_argument| answer.clone());
+    }
     for allowed in allow {
         builder = builder.allow(allowed.0);
     }
@@ -93,6 +114,20 @@ pub(super) fn build(
             let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
             calls.push(callout.clone());
             callout_reply(&mut peer, callout)
+        });
+    }
+    for (name, rules) in &scenario.grpc {
+        let mut peer = GrpcPeer::new(rules);
+        let seen = Arc::clone(grpc);
+        let cluster = name.clone();
+        builder = builder.grpc_service(name, move |event| {
+            let Some(event) = GrpcSeen::of(&cluster, event) else {
+                return GrpcReply::new();
+            };
+            let reply = peer.answer(&event);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push(event);
+            reply
         });
     }
     builder.build()

@@ -30,6 +30,22 @@ fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
     let setup = &mut scenario.setup;
     setup.configuration.iter_mut().for_each(&mut *visit);
     setup.vm_configuration.iter_mut().for_each(&mut *visit);
+    for function in setup.foreign_functions.values_mut() {
+        function.result.iter_mut().for_each(&mut *visit);
+    }
+    for rule in scenario.grpc.values_mut().flatten() {
+        let texts = [&mut rule.service, &mut rule.method, &mut rule.message];
+        for text in texts.into_iter().flatten() {
+            text.bytes_mut().iter_mut().for_each(&mut *visit);
+        }
+        for reply in &mut rule.replies {
+            reply.messages.iter_mut().for_each(&mut *visit);
+            let metadata = reply.initial_metadata.values_mut();
+            metadata
+                .chain(reply.trailers.values_mut())
+                .for_each(&mut *visit);
+        }
+    }
     let rules = scenario.clusters.values_mut().flatten();
     for rule in rules.chain(&mut scenario.upstream) {
         for text in rule.method.iter_mut().chain(&mut rule.path) {
@@ -131,6 +147,16 @@ fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
     for callout in expect.callouts.iter_mut().flatten() {
         texts.extend(callout.cluster.iter_mut().chain(&mut callout.body));
         headers.extend(callout.headers.iter_mut().chain(&mut callout.trailers));
+    }
+    for event in expect.grpc.iter_mut().flatten() {
+        let parts = [
+            &mut event.cluster,
+            &mut event.service,
+            &mut event.method,
+            &mut event.message,
+        ];
+        texts.extend(parts.into_iter().flatten());
+        headers.extend(&mut event.initial_metadata);
     }
     let tables = expect
         .filter_state

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::files::read_files;
-use super::format::{Action, FaultSpec, File, NamedScenario, PeerReply, Rule, Setup, Start, Step};
+use super::format::{
+    Action, FaultSpec, File, GrpcRule, NamedScenario, PeerReply, Rule, Setup, Start, Step,
+};
 
 /// How the names of scenario files end, where a folder is searched for them.
 pub(super) const EXTENSION: &str = ".scenario.toml";
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub upstream: Vec<Rule>,
     /// The clusters that the filter can call, and what they answer.
     pub clusters: BTreeMap<String, Vec<Rule>>,
+    /// The gRPC services that the filter can call, and what they answer.
+    pub grpc: BTreeMap<String, Vec<GrpcRule>>,
     /// Faults that are there from the start.
     pub faults: Vec<FaultSpec>,
     /// What is to come of the start.
@@ -235,6 +239,7 @@ fn split(path: &Path, file: File) -> Result<Vec<Scenario>, LoadError> {
                 setup: file.host,
                 upstream: file.upstream,
                 clusters: file.cluster,
+                grpc: file.grpc,
                 faults: file.fault,
                 start: file.start,
                 steps: file.step,
@@ -265,6 +270,8 @@ fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scena
     upstream.extend(file.upstream.iter().cloned());
     let mut clusters = file.cluster.clone();
     clusters.extend(named.cluster);
+    let mut grpc = file.grpc.clone();
+    grpc.extend(named.grpc);
     let mut faults = file.fault.clone();
     faults.extend(named.fault);
     Scenario {
@@ -278,6 +285,7 @@ fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scena
         setup,
         upstream,
         clusters,
+        grpc,
         faults,
         start: named.start.unwrap_or_else(|| file.start.clone()),
         steps: named.step,
@@ -304,6 +312,14 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     let refuses = |reply: &PeerReply| matches!(reply, PeerReply::Refused);
     if replies(&scenario.upstream).iter().any(refuses) {
         return Err("`refused` is only for clusters".to_owned());
+    }
+    let mut grpc = scenario.grpc.values().flatten();
+    if grpc.any(|rule| rule.replies.is_empty()) {
+        return Err("a rule of a gRPC service has no `replies`".to_owned());
+    }
+    let mut foreign = scenario.setup.foreign_functions.values();
+    if foreign.any(|function| function.result.is_some() && function.status.is_some()) {
+        return Err("a foreign function has either a `result` or a `status`".to_owned());
     }
     let manual = |reply: &PeerReply| matches!(reply, PeerReply::Manual);
     let mut clusters = scenario.clusters.values();

@@ -31,6 +31,7 @@ mod build;
 mod check;
 mod files;
 pub mod format;
+mod grpc;
 mod load;
 mod observed;
 mod play;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::grpc::GrpcSeen;
 use crate::callout::Callout;
 use crate::diagnostics::Diagnostic;
 use crate::exchange::{Callback, Exchange, LogLine};
@@ -13,6 +14,7 @@ pub(super) struct Observed {
     /// The stream that the step is about, as it stands after it.
     pub(super) stream: Option<StreamSeen>,
     pub(super) callouts: Vec<Callout>,
+    pub(super) grpc: Vec<GrpcSeen>,
     pub(super) log: Vec<LogLine>,
     /// All callbacks of the step: those of root contexts, then those of streams.
     pub(super) callbacks: Vec<Callback>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::build::build;
 use super::files::step_values;
 use super::format::{Action, ClientRequest, MoreBody, PeerReply, Step};
+use super::grpc::GrpcSeen;
 use super::load::Scenario;
 use super::observed::{Observed, StreamSeen, numbers};
 use super::saved;
@@ -34,6 +35,7 @@ pub(super) struct Player<'a> {
     upstream: Peer,
     on_the_way: Vec<OnTheWay>,
     callouts: Arc<Mutex<Vec<Callout>>>,
+    grpc: Arc<Mutex<Vec<GrpcSeen>>>,
     saved: BTreeMap<String, String>,
 }
 
@@ -58,8 +60,8 @@ pub(super) struct Impossible(pub(super) String);
 
 impl<'a> Player<'a> {
     pub(super) fn new(scenario: &'a Scenario, module: &Module, seed: u64, trace: bool) -> Self {
-        let callouts = Arc::default();
-        let host = build(scenario, module, seed, trace, &callouts);
+        let (callouts, grpc) = (Arc::default(), Arc::default());
+        let host = build(scenario, module, seed, trace, &callouts, &grpc);
         Self {
             scenario,
             host,
@@ -68,6 +70,7 @@ impl<'a> Player<'a> {
             upstream: Peer::new(&scenario.upstream),
             on_the_way: Vec::new(),
             callouts,
+            grpc,
             saved: BTreeMap::new(),
         }
     }
@@ -393,9 +396,11 @@ impl<'a> Player<'a> {
             last.map_or_else(String::new, |line| line.message.clone())
         });
         let mut callouts = self.callouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut grpc = self.grpc.lock().unwrap_or_else(PoisonError::into_inner);
         Observed {
             stream,
             callouts: std::mem::take(&mut callouts),
+            grpc: std::mem::take(&mut grpc),
             log,
             callbacks,
             metrics_before: before.metrics,

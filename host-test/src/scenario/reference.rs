@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The keys of a file, table by table, in the order in which a reader meets them.
-const TABLES: [(&str, &str); 18] = [
+const TABLES: [(&str, &str); 22] = [
     ("File", "A file"),
     ("NamedScenario", "scenario"),
     ("Setup", "host"),
     ("Rule", "upstream, cluster"),
     ("PeerReply", "reply"),
+    ("GrpcRule", "grpc"),
+    ("GrpcPeerReply", "grpc.replies"),
+    ("ForeignFunction", "host.foreign_functions"),
     ("Start", "start"),
     ("Step", "step"),
     ("ClientRequest", "request"),
@@ -20,6 +23,7 @@ const TABLES: [(&str, &str); 18] = [
     ("UpstreamExpect", "expect.upstream"),
     ("LocalResponseExpect", "expect.local_response"),
     ("CalloutExpect", "expect.callouts"),
+    ("GrpcExpect", "expect.grpc"),
     ("CostExpect", "expect.cost"),
     ("CallbackCostExpect", "expect.cost.callbacks"),
     ("TextTable", "Matchers of text"),
@@ -137,6 +141,7 @@ fn named(name: &str, definition: &Value, schema: &Value) -> String {
         "Headers" => Some("[headers](#headers)"),
         "HeaderExpect" => Some("table of names: [text](#matchers-of-text), or a list of them"),
         "Source" => Some("`{ header = \"name\" }` or `{ json = \"/pointer\" }`"),
+        "Property" => Some("a value, or `{ absent = true }`"),
         "Span" => Some("duration, such as `5ms` or `1h 30m`"),
         "Instant" => Some("instant, such as `2026-01-01T00:00:00Z`"),
         _ => None,

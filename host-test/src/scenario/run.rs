@@ -7,11 +7,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bless::{self, Fix, Spot};
 use super::check::{Difference, Mark, check};
-use super::format::{Action, Step};
+use super::format::{Action, Setup, Step};
 use super::load::{LoadError, Scenario, find, load};
 use super::play::{Impossible, Player};
 use super::report::{Failure, Outcome, Report};
-use crate::module::Module;
+use crate::module::{LoadOptions, Module};
+use crate::profile::Profile;
 
 /// So many lines of the trace are shown with a failure: the first and the last of its step.
 const TRACE_LINES: usize = 24;
@@ -153,20 +154,24 @@ fn in_parallel<T: Send>(
 
 /// Modules, each compiled once.
 #[derive(Default)]
-struct Modules(Mutex<BTreeMap<PathBuf, Loaded>>);
+struct Modules(Mutex<BTreeMap<(PathBuf, &'static str, bool), Loaded>>);
 
 /// A module that is being compiled, or that was; others wait for it.
 type Loaded = std::sync::Arc<std::sync::OnceLock<Result<Module, String>>>;
 
 impl Modules {
-    fn get(&self, path: &Path) -> Result<Module, String> {
+    fn get(&self, path: &Path, setup: &Setup) -> Result<Module, String> {
+        let profile = setup.profile.map_or_else(Profile::default, |name| name.0);
+        let lenient = setup.abi_lenient.unwrap_or(false);
         let place = {
             let mut modules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            modules.entry(path.to_owned()).or_default().clone()
+            let key = (path.to_owned(), profile.name(), lenient);
+            modules.entry(key).or_default().clone()
         };
         place
             .get_or_init(|| {
-                Module::from_file(path).map_err(|error| match error {
+                let loader = LoadOptions::new().profile(profile).abi_lenient(lenient);
+                loader.open(path).map_err(|error| match error {
                     crate::LoadError::Read { .. } => format!("the module {error}"),
                     error => format!("the module {}: {error}", path.display()),
                 })
@@ -180,7 +185,7 @@ type Fixes = Vec<(Spot, Fix)>;
 fn run_cached(scenario: &Scenario, options: &Options, modules: &Modules) -> (Outcome, Fixes) {
     let path = options.module.as_ref().or(scenario.module.as_ref());
     let module = match path {
-        Some(path) => modules.get(path),
+        Some(path) => modules.get(path, &scenario.setup),
         None => Err("`host.module` names no module, and neither does --module".to_owned()),
     };
     match module {

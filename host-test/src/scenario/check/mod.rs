@@ -2,6 +2,7 @@
 
 mod cost;
 mod diff;
+mod grpc;
 mod headers;
 mod log;
 mod stream;
@@ -50,6 +51,7 @@ impl Checker {
         self.surprises(expect, observed);
         self.stream(expect, observed);
         self.callouts(expect, observed);
+        self.grpc(expect, observed);
         self.log(expect, &observed.log);
         self.metrics(expect, observed);
         self.table("shared_data", expect.shared_data.as_ref(), |key| {

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::grpc::GrpcMoment;
 use super::matcher::{LogPattern, Number, Text};
 use super::union::OneOrMany;
 use crate::diagnostics::{Code, UnknownCode};
@@ -47,6 +48,8 @@ pub struct Expect {
     pub filter_state: Option<BTreeMap<String, Text>>,
     /// The calls to clusters, all of them in their order.
     pub callouts: Option<Vec<CalloutExpect>>,
+    /// What reached gRPC services, all of it in its order.
+    pub grpc: Option<Vec<GrpcExpect>>,
     /// Lines of the log, among others and in any order.
     pub log: Option<Vec<LogPattern>>,
     /// All lines of the log in their order, and no others.
@@ -165,6 +168,27 @@ pub struct CalloutExpect {
     pub timeout_ms: Option<Number>,
 }
 
+/// Something that reached a gRPC service.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct GrpcExpect {
+    /// The cluster.
+    pub cluster: Option<Text>,
+    /// What it was.
+    pub on: Option<GrpcMoment>,
+    /// The service with its package.
+    pub service: Option<Text>,
+    /// The method.
+    pub method: Option<Text>,
+    /// The message.
+    pub message: Option<Text>,
+    /// Initial metadata, among others.
+    pub initial_metadata: Option<HeaderExpect>,
+    /// The timeout of a call in milliseconds; 0 for none.
+    pub timeout_ms: Option<Number>,
+}
+
 /// What callbacks cost: the same in every run and on every machine.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -213,7 +237,7 @@ macro_rules! says_nothing {
 }
 
 says_nothing! {
-    Expect { status answered_by state details headers headers_in_order body trailers complete upstream local_response filter_state callouts log log_in_order metrics metrics_change shared_data diagnostics cost trap refused }
+    Expect { status answered_by state details headers headers_in_order body trailers complete upstream local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data diagnostics cost trap refused }
     UpstreamExpect { reached headers headers_in_order body trailers complete }
     LocalResponseExpect { sent status details body headers grpc_status }
     CostExpect { fuel calls host_calls bytes_to_guest bytes_from_guest callbacks }

@@ -5,8 +5,10 @@
 
 mod bytes;
 mod expect;
+mod grpc;
 mod log;
 mod matcher;
+mod offered;
 mod peers;
 mod setup;
 mod step;
@@ -20,11 +22,13 @@ use serde::Deserialize;
 
 pub use bytes::{Bytes, Headers};
 pub use expect::{
-    Answerer, CallbackCostExpect, CalloutExpect, CodeName, CostExpect, Expect, HeaderExpect,
-    HeaderValues, LocalResponseExpect, State, UpstreamExpect,
+    Answerer, CallbackCostExpect, CalloutExpect, CodeName, CostExpect, Expect, GrpcExpect,
+    HeaderExpect, HeaderValues, LocalResponseExpect, State, UpstreamExpect,
 };
+pub use grpc::{GrpcMoment, GrpcPeerReply, GrpcRule};
 pub use log::LogLevelName;
 pub use matcher::{LogPattern, Number, Text};
+pub use offered::{ForeignFunction, ProfileName, Property};
 pub use peers::{PeerReply, PeerResponse, Rule};
 pub use setup::{Allowed, FailurePolicyName, Setup, Workers};
 pub use step::{Action, ClientRequest, FaultEffect, FaultSpec, MoreBody, Source, Step};
@@ -54,6 +58,9 @@ pub struct File {
     /// The clusters that the filter can call, by name, and what they answer.
     #[serde(default)]
     pub cluster: BTreeMap<String, Vec<Rule>>,
+    /// gRPC services that the filter can call, by the names of their clusters, and what they answer.
+    #[serde(default)]
+    pub grpc: BTreeMap<String, Vec<GrpcRule>>,
     /// Faults that are there from the start, before the first configuration.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,
@@ -87,6 +94,9 @@ pub struct NamedScenario {
     /// The clusters that the filter can call. One of this name in the file is not there then.
     #[serde(default)]
     pub cluster: BTreeMap<String, Vec<Rule>>,
+    /// The gRPC services that the filter can call. One of this name in the file is not there then.
+    #[serde(default)]
+    pub grpc: BTreeMap<String, Vec<GrpcRule>>,
     /// Faults that are there from the start, behind those of the file.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,

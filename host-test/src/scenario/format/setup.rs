@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::bytes::Bytes;
 use super::log::LogLevelName;
+use super::offered::{ForeignFunction, ProfileName, Property};
 use super::time::{Instant, Span};
 use crate::builder::FailurePolicy;
 use crate::diagnostics::{Allowance, UnknownAllowance};
@@ -19,6 +20,10 @@ use crate::diagnostics::{Allowance, UnknownAllowance};
 pub struct Setup {
     /// The module (.wasm, or .wat in text), relative to the scenario's folder. `--module` of the command goes before it.
     pub module: Option<PathBuf>,
+    /// Which host this one behaves as; Envoy without this.
+    pub profile: Option<ProfileName>,
+    /// Whether a module of a newer version of the ABI is taken for one of the newest that is known; not without this.
+    pub abi_lenient: Option<bool>,
     /// The plugin configuration; empty without this.
     pub configuration: Option<Bytes>,
     /// The VM configuration; empty without this.
@@ -63,6 +68,12 @@ pub struct Setup {
     pub seed: Option<u64>,
     /// How much of a body is held back for the filter; 1 MiB without this (Envoy's `per_connection_buffer_limit_bytes`).
     pub buffer_limit: Option<usize>,
+    /// Properties that guests read in place of what the host would compute, by their paths with dots, such as `xds.route_name`.
+    #[serde(default)]
+    pub properties: BTreeMap<String, Property>,
+    /// Foreign functions that guests can call, by name, beside Envoy's own.
+    #[serde(default)]
+    pub foreign_functions: BTreeMap<String, ForeignFunction>,
     /// Findings about the guest that are accepted: a code or its name, anywhere or in one callback or host function, such as
     /// `PH014@proxy_on_request_headers`. Findings of severity `error` that are neither here nor expected are failures.
     #[serde(default)]
@@ -83,13 +94,15 @@ impl Setup {
             ($($field:ident)*) => {
                 Self {
                     allow: base.allow.iter().cloned().chain(self.allow).collect(),
+                    properties: base.properties.clone().into_iter().chain(self.properties).collect(),
+                    foreign_functions: base.foreign_functions.clone().into_iter().chain(self.foreign_functions).collect(),
                     environment: base.environment.clone().into_iter().chain(self.environment).collect(),
                     $($field: self.$field.or_else(|| base.$field.clone())),*
                 }
             };
         }
         first_said! {
-            module configuration vm_configuration vm_id root_id plugin_name workers main_thread_vm drain_time failure_policy reload_backoff
+            module profile abi_lenient configuration vm_configuration vm_id root_id plugin_name workers main_thread_vm drain_time failure_policy reload_backoff
             allow_on_headers_stop_iteration trailers upgrade_types envoy_headers canary log_level wall_clock seed
             buffer_limit diagnose fuel_per_callback memory_limit
         }

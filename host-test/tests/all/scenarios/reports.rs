@@ -104,3 +104,69 @@ fn a_module_that_cannot_be_loaded_is_an_error_and_no_failure() {
         "{xml}"
     );
 }
+
+/// What the schemas of Ant (JUnit.xsd) and Jenkins (junit-10.xsd) ask for: these attributes, and these elements in this order.
+#[test]
+fn junit_has_what_the_schemas_of_ant_and_jenkins_ask_for() {
+    let xml = Folder::with_guest(GUEST).run(FAILS).render(Format::JUnit);
+    let lines: Vec<_> = xml.lines().map(str::trim).collect();
+    let elements = lines.iter().filter_map(|line| line.strip_prefix('<'));
+    let names = elements.map(|line| line.split([' ', '>']).next().unwrap_or_default());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            "?xml",
+            "testsuites",
+            "testsuite",
+            "properties",
+            "property",
+            "/properties",
+            "testcase",
+            "testcase",
+            "failure",
+            "/testcase",
+            "system-out",
+            "system-err",
+            "/testsuite",
+            "/testsuites",
+        ],
+        "{xml}"
+    );
+    let attributes = |element: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line.starts_with(&format!("<{element} ")));
+        let line = line
+            .expect("the element")
+            .split('>')
+            .next()
+            .unwrap_or_default();
+        let pairs = line.split("=\"");
+        let names = pairs.filter_map(|pair| pair.rsplit(' ').next());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let suite = [
+        "id",
+        "package",
+        "name",
+        "timestamp",
+        "hostname",
+        "time",
+        "tests",
+        "failures",
+        "errors",
+    ];
+    assert_eq!(attributes("testsuite")[..suite.len()], suite);
+    assert!(
+        xml.contains("tests=\"2\" failures=\"1\" errors=\"0\""),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("<testcase name=\"passes &amp; &lt;is&gt; quick\" classname=\""),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("<failure type=\"expectation\" message=\"status: expected 200, got 403\">"),
+        "{xml}"
+    );
+}

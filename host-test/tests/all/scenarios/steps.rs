@@ -412,3 +412,106 @@ fn a_later_step_can_use_what_an_earlier_one_got() {
         assert_eq!(only(&report).failures[0].observed, reason);
     }
 }
+
+/// Calls `pkg.Service/Method` of the cluster `peer` with `question` at every request, and goes on with what comes back.
+const GRPC: &str = r#"
+    (data (i32.const 1000) "peer") (data (i32.const 1010) "pkg.Service") (data (i32.const 1030) "Method")
+    (data (i32.const 1040) "question") (data (i32.const 1050) "\00\00\00\00")
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $grpc_call (i32.const 1000) (i32.const 4) (i32.const 1010) (i32.const 11) (i32.const 1030) (i32.const 6)
+        (i32.const 1050) (i32.const 4) (i32.const 1040) (i32.const 8) (i32.const 1000) (i32.const 2000)))
+      (i32.const 1))
+    (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
+      (drop (call $buffer (i32.const 5) (i32.const 0) (local.get 2) (i32.const 0) (i32.const 4)))
+      (call $log_handed)
+      (drop (call $act_as (i32.const 2)))
+      (drop (call $continue (i32.const 0))))
+    (func (export "proxy_on_grpc_close") (param i32 i32 i32)
+      (call $log_number (local.get 2))
+      (drop (call $act_as (i32.const 2)))
+      (drop (call $continue (i32.const 0))))"#;
+
+#[test]
+fn a_grpc_service_answers_by_its_rules_and_what_reaches_it_is_seen() {
+    let folder = Folder::with_guest(GRPC);
+    for (reply, log) in [
+        ("{ messages = ['answer'], status = 0 }", "answer"),
+        (
+            "{ messages = ['answer'], status = 0, delay = '200ms' }",
+            "answer",
+        ),
+        ("{ status = 5, status_message = 'no such thing' }", "05"),
+        ("{ refused = true }", "14"),
+    ] {
+        let report = folder.run(&format!(
+            r#"
+            [[grpc.peer]]
+            on = "call"
+            method = "Method"
+            message = {{ contains = "quest" }}
+            replies = [{reply}]
+
+            [[step]]
+            request = {{}}
+            expect.status = 200
+            expect.log = ["{log}"]
+            expect.grpc = [{{ cluster = "peer", on = "call", service = "pkg.Service", method = "Method", message = "question", timeout_ms = 1000 }}]
+            "#
+        ));
+        assert!(report.passed(), "{reply}: {report}");
+    }
+    let report = folder.run(
+        "[[grpc.peer]]\non = 'call'\nreplies = [{ messages = ['a'], status = 0 }]\n[[step]]\nrequest = {}\nexpect.grpc = [{ on = 'open', message = 'other' }]\n",
+    );
+    assert_eq!(failed_keys(&report), ["grpc[0].on", "grpc[0].message"]);
+}
+
+#[test]
+fn properties_and_foreign_functions_are_what_the_file_says() {
+    let guest = r#"
+        (data (i32.const 1000) "xds\00route_namegreet")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (call $log_number (call $property (i32.const 1000) (i32.const 14) (i32.const 0) (i32.const 4)))
+          (call $log_handed)
+          (call $log_number (call $foreign (i32.const 1014) (i32.const 5) (i32.const 0) (i32.const 0)
+            (i32.const 8) (i32.const 12)))
+          (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12))))
+          (i32.const 0))"#;
+    let folder = Folder::with_guest(guest);
+    let report = folder.run(
+        r#"
+        host.properties = { "xds.route_name" = "orders" }
+        host.foreign_functions.greet.result = "hello"
+        [[step]]
+        request = {}
+        expect.log_in_order = ["00", "orders", "00", "hello"]
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+    let report = folder.run(
+        r#"
+        host.properties = { "xds.route_name" = { absent = true } }
+        host.foreign_functions.greet.status = 2
+        host.allow = ["PH016"]
+        [[step]]
+        request = {}
+        expect.log = ["01", "02"]
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
+fn a_host_may_behave_as_another_one() {
+    let folder = Folder::with_guest("");
+    let report = folder.run("host.profile = 'apisix'\n[[step]]\nrequest = {}\n");
+    assert!(
+        only(&report).error.is_some(),
+        "the guest imports functions that APISIX lacks: {report}"
+    );
+    let told = folder.refused("host.profile = 'apache'\n[[step]]\nrequest = {}\n");
+    assert!(
+        told.contains("host.profile") && told.contains("apache"),
+        "{told}"
+    );
+}
