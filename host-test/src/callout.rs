@@ -21,6 +21,23 @@ pub struct Callout {
     pub timeout: Duration,
 }
 
+impl Callout {
+    /// The headers that go out: with a length in place of the one that the guest gave (Envoy `Context::httpCall`), and with what
+    /// Envoy's router adds.
+    pub(crate) fn on_the_wire(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if !self.body.is_empty() {
+            headers.replace("content-length", self.body.len().to_string());
+        }
+        headers.replace("x-envoy-internal", "true");
+        if !self.timeout.is_zero() {
+            let timeout = self.timeout.as_millis().to_string();
+            headers.replace("x-envoy-expected-rq-timeout-ms", timeout);
+        }
+        headers
+    }
+}
+
 /// What a scripted cluster answers.
 #[derive(Clone, Debug)]
 #[must_use = "a reply does nothing until a cluster gives it"]
@@ -30,6 +47,8 @@ pub struct CalloutReply {
     pub(crate) trailers: HeaderMap,
     pub(crate) delay: Option<Duration>,
     pub(crate) reset: bool,
+    /// The host makes it itself.
+    pub(crate) synthesized: bool,
 }
 
 impl CalloutReply {
@@ -43,6 +62,7 @@ impl CalloutReply {
             trailers: HeaderMap::new(),
             delay: Some(Duration::ZERO),
             reset: false,
+            synthesized: false,
         }
     }
 
@@ -109,7 +129,11 @@ impl CalloutReply {
     }
 
     fn synthesized(status: u16, body: &str) -> Self {
-        Self::new(status)
+        let reply = Self {
+            synthesized: true,
+            ..Self::new(status)
+        };
+        reply
             .header("content-length", body.len().to_string())
             .header("content-type", "text/plain")
             .body(body)

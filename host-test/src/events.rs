@@ -226,7 +226,13 @@ impl Host {
             *calls = calls.saturating_sub(1);
         }
         let reply = match pending.reply {
-            Arrival::Http(reply) => reply,
+            Arrival::Http(mut reply) => {
+                if !reply.reset && !reply.synthesized && self.settings.front.envoy_headers {
+                    // Virtual time stands still while a scripted cluster answers.
+                    reply.headers.replace("x-envoy-upstream-service-time", "0");
+                }
+                reply
+            }
             Arrival::Unanswered(_) => CalloutReply::timeout(),
             Arrival::Grpc(incoming) => {
                 self.deliver_grpc(worker, pending.root, pending.token, incoming);

@@ -85,6 +85,7 @@ mod callout;
 mod clock;
 mod diagnostics;
 mod entropy;
+pub mod envoy;
 mod events;
 mod exchange;
 mod fault;

@@ -195,6 +195,8 @@ pub struct Reply {
     pub(crate) body: Vec<Vec<u8>>,
     pub(crate) trailers: HeaderMap,
     pub(crate) unfinished: bool,
+    /// The headers are those of a real connection, framing included.
+    pub(crate) as_received: bool,
     /// Why there is no reply, in Envoy's words.
     pub(crate) failure: Option<&'static str>,
 }
@@ -208,6 +210,7 @@ impl Reply {
             body: Vec::new(),
             trailers: HeaderMap::new(),
             unfinished: false,
+            as_received: false,
             failure: None,
         }
     }

@@ -7,6 +7,7 @@ mod new;
 mod run;
 mod schema;
 mod serve;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
+    Trace(trace::TraceArgs),
 }
 
 impl Command {
@@ -33,6 +35,7 @@ impl Command {
             Self::Run(args) => args.run(),
             Self::Schema(args) => args.run(),
             Self::Serve(args) => serve::run(args),
+            Self::Trace(args) => args.run(),
         }
     }
 }

@@ -31,8 +31,15 @@ pub(crate) fn reply(
     for (name, value) in &reply.headers {
         headers.append(name, value);
     }
-    headers.remove("transfer-encoding");
     headers.remove("keep-alive");
+    let has_body = reply.unfinished
+        || !reply.trailers.is_empty()
+        || reply.body.iter().any(|part| !part.is_empty());
+    let framed = headers.contains("content-length") || headers.contains("transfer-encoding");
+    if has_body && !framed && !reply.as_received && reply.status != 101 {
+        // What a scripted upstream sends in parts is in chunks, and filters see that.
+        headers.append("transfer-encoding", "chunked");
+    }
     if settings.envoy_headers {
         // Virtual time stands still while a scripted upstream answers.
         headers.replace("x-envoy-upstream-service-time", "0");

@@ -29,6 +29,7 @@
 mod bless;
 mod build;
 mod check;
+pub mod compare;
 mod files;
 pub mod format;
 mod grpc;

@@ -76,7 +76,8 @@ impl PeerResponse {
 /// What a cluster answers to a call.
 pub(super) fn callout_reply(peer: &mut Peer, callout: &Callout) -> CalloutReply {
     match peer.answer(&callout.headers) {
-        PeerReply::Reset(delay) => CalloutReply::reset().after(delay),
+        // Envoy's router answers in place of a peer whose connection ends before it has.
+        PeerReply::Reset(delay) => CalloutReply::terminated().after(delay),
         PeerReply::Refused => CalloutReply::refused(),
         PeerReply::Timeout | PeerReply::Manual => CalloutReply::never(),
         PeerReply::Response(response) => {

@@ -4,7 +4,6 @@ use hyper::Uri;
 
 use crate::callout::{Callout, CalloutReply};
 use crate::exchange::UpstreamRequest;
-use crate::headers::HeaderMap;
 
 use super::upstream::{Event, Part, Upstream};
 
@@ -24,7 +23,7 @@ pub(super) async fn call(callout: Callout, cluster: &Uri) -> Option<CalloutReply
 async fn ask(callout: Callout, cluster: &Uri) -> CalloutReply {
     let request = UpstreamRequest {
         bodyless: callout.body.is_empty() && callout.trailers.is_empty(),
-        headers: headers(&callout),
+        headers: callout.on_the_wire(),
         ..UpstreamRequest::default()
     };
     let mut upstream = match Upstream::open(&request, cluster) {
@@ -74,13 +73,4 @@ async fn ask(callout: Callout, cluster: &Uri) -> CalloutReply {
             (_, Some(_)) => return CalloutReply::reset(),
         }
     }
-}
-
-/// What Envoy makes of the headers: a length in place of the one that the guest gave.
-fn headers(callout: &Callout) -> HeaderMap {
-    let mut headers = callout.headers.clone();
-    if !callout.body.is_empty() {
-        headers.replace("content-length", callout.body.len().to_string());
-    }
-    headers
 }

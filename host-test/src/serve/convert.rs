@@ -101,6 +101,7 @@ pub(super) fn trailers(trailers: &HttpHeaders) -> HeaderMap {
 /// The head of the upstream's response as the host takes it.
 pub(super) fn reply(status: StatusCode, headers: &HttpHeaders, ends: bool) -> Reply {
     let mut reply = Reply::new(status.as_u16());
+    reply.as_received = true;
     for (name, value) in headers {
         reply = reply.header(name.as_str(), value.as_bytes());
     }

@@ -119,6 +119,7 @@ impl Stream {
         let ended = pass.ended;
         let has_trailers = matches!(pass.trailers, Trailers::Held | Trailers::Unseen);
         let seen = std::mem::take(&mut pass.holds_body);
+        let mut body = std::mem::take(&mut pass.aside);
         let unseen = pass.unseen.take();
         if !std::mem::replace(&mut pass.headers_passed, true) {
             let end = ended && !seen && unseen.is_none() && !has_trailers;
@@ -126,8 +127,11 @@ impl Stream {
         }
         if seen && self.flows(direction) {
             let message = self.message(filter, direction, around);
-            let body = message.map(|message| std::mem::take(&mut message.body));
-            let body = body.unwrap_or_default();
+            body.extend(
+                message
+                    .map(|message| std::mem::take(&mut message.body))
+                    .unwrap_or_default(),
+            );
             let end = ended && unseen.is_none() && !has_trailers;
             self.enter_body(direction, place + 1, body, end, around);
         }

@@ -69,7 +69,7 @@ impl Stream {
         let mut held: usize = flow.incoming.iter().map(Part::len).sum();
         for filter in 0..self.filters.len() {
             let pass = self.filters[filter].pass(direction);
-            held += pass.unseen.as_ref().map_or(0, Vec::len);
+            held += pass.unseen.as_ref().map_or(0, Vec::len) + pass.aside.len();
             if pass.hold != Hold::Nothing {
                 let message = self.message(filter, direction, around);
                 held += message.map_or(0, |message| message.body.len());

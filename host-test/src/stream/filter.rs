@@ -65,6 +65,9 @@ pub(super) struct Pass {
     pub(super) ended: bool,
     /// There is a body, be it without bytes, that the filter has seen and holds.
     pub(super) holds_body: bool,
+    /// What the filter has stopped with "apply back-pressure" (action 2): it does not see that again (Envoy
+    /// `Context::decodeData` counts only what comes after it).
+    pub(super) aside: Vec<u8>,
     /// What came while the filter had stopped everything: it has not seen it.
     pub(super) unseen: Option<Vec<u8>>,
     pub(super) trailers: Trailers,

@@ -131,8 +131,19 @@ impl Stream {
                 self.answer_too_large(direction, around);
                 return;
             }
+            1 => {
+                let aside = std::mem::take(&mut self.filters[filter].pass(direction).aside);
+                if let Some(message) = self.message(filter, direction, around) {
+                    message.body.splice(..0, aside);
+                }
+            }
             // "Stop and apply back-pressure" has no limit of its own: whoever sends is not read any more.
-            1 | 2 => {}
+            2 => {
+                let message = self.message(filter, direction, around);
+                let seen = message.map(|message| std::mem::take(&mut message.body));
+                let aside = &mut self.filters[filter].pass(direction).aside;
+                aside.extend(seen.unwrap_or_default());
+            }
             _ => {
                 // "Stop and do not buffer": what the filter did not keep is gone, but for the end.
                 self.filters[filter].pass(direction).holds_body = end;

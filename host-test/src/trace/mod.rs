@@ -72,6 +72,19 @@ impl Trace {
         Self(self.0.iter().map(|line| mask::masked(line)).collect())
     }
 
+    /// The same without ticks: when they come is up to the clock, and in Envoy to a real one.
+    #[must_use]
+    pub fn without_ticks(self) -> Self {
+        let mut ticking = false;
+        let kept = self.0.into_iter().filter(|line| {
+            ticking |= line.starts_with("[host->vm] proxy_on_tick(");
+            let kept = !ticking;
+            ticking &= !line.starts_with("[host<-vm] proxy_on_tick return");
+            kept
+        });
+        Self(kept.collect())
+    }
+
     /// Adds a comment and lines behind it.
     pub fn add(&mut self, comment: &str, lines: impl IntoIterator<Item = String>) {
         self.0.push(format!("{COMMENT}{comment}"));

@@ -6,6 +6,7 @@ mod chains;
 mod contexts;
 mod diagnostics;
 mod diff;
+mod differential;
 mod envoy;
 mod events;
 mod failures;

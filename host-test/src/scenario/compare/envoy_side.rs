@@ -1,0 +1,417 @@
+//! Scenarios in a real Envoy.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::Scenario;
+use super::super::format::{Action, Bytes, ClientRequest, MoreBody, PeerReply, PeerResponse, Rule};
+use super::super::upstream::Peer;
+use super::host_side::StepSeen;
+use super::record::Lines;
+use super::{CompareError, Played, module_of, step_name};
+use crate::envoy::bootstrap::{Listener, bootstrap};
+use crate::envoy::message::{Message, Reader};
+use crate::envoy::origin::{Answer, Origin};
+use crate::envoy::{Envoy, EnvoyError};
+use crate::headers::HeaderMap;
+use crate::trace::Trace;
+
+/// How long an answer that came in this host may take to come from Envoy.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long parts of a request are sent apart, so that they arrive apart.
+const APART: Duration = Duration::from_millis(30);
+
+/// The clients of one scenario.
+struct Client {
+    stream: TcpStream,
+    reader: Reader<TcpStream>,
+    /// A response to HEAD has no body.
+    head: bool,
+    /// More of the body is sent in chunks.
+    chunked: bool,
+    /// Whether its response has been read.
+    answered: bool,
+}
+
+/// Plays the scenarios one after another in one Envoy. How they went in this host says what is to be waited for.
+pub(super) fn play(
+    scenarios: &[Scenario],
+    played: &[Played],
+    binary: &Path,
+) -> Result<Vec<Trace>, CompareError> {
+    let folder = Folder::new()?;
+    let upstream = Origin::start()?;
+    let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
+    let mut addresses: BTreeMap<String, SocketAddr> = BTreeMap::new();
+    for (name, rules) in scenarios.iter().flat_map(|scenario| &scenario.clusters) {
+        let refused = rules.iter().flat_map(|rule| &rule.replies);
+        if refused
+            .clone()
+            .any(|reply| matches!(reply, PeerReply::Refused))
+        {
+            // Nothing listens on a port that was just given back.
+            let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            addresses.insert(name.clone(), free);
+        } else if !addresses.contains_key(name) {
+            let origin = Origin::start()?;
+            addresses.insert(name.clone(), origin.address());
+            origins.insert(name.clone(), origin);
+        }
+    }
+    let mut listeners = Vec::new();
+    let mut environment = BTreeMap::new();
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let module = std::path::absolute(module_of(scenario)?)?;
+        let code = folder.module(&module, index)?;
+        listeners.push((code, format!("scenario-{index}")));
+        environment.extend(scenario.setup.environment.clone());
+    }
+    let listeners: Vec<_> = scenarios
+        .iter()
+        .zip(&listeners)
+        .map(|(scenario, (code, name))| Listener {
+            name: name.clone(),
+            setup: &scenario.setup,
+            vm_id: scenario.setup.vm_id.clone().unwrap_or_default(),
+            module: code,
+        })
+        .collect();
+    let bootstrap = bootstrap(&listeners, upstream.address(), &addresses);
+    let mut envoy = Envoy::start(binary, &folder.0, &bootstrap, &BTreeMap::new())?;
+    let ports = envoy.listeners(scenarios.len())?;
+    // What its start was like is not compared: it has a VM on the main thread, and so on.
+    envoy.take_trace(0)?;
+    let mut traces = Vec::new();
+    for ((scenario, (_, steps)), listener) in scenarios.iter().zip(played).zip(&listeners) {
+        let address = ports.get(&listener.name).copied();
+        let address = address.ok_or(EnvoyError::Late("open its listeners"))?;
+        upstream.answer(answers(&scenario.upstream));
+        for (name, origin) in &origins {
+            origin.answer(answers(
+                scenario.clusters.get(name).map_or(&[], Vec::as_slice),
+            ));
+        }
+        let mut lines = play_one(scenario, steps, address, &mut envoy)?;
+        for request in upstream.take_received() {
+            write_request("upstream", &request, &mut lines);
+        }
+        for (name, origin) in &origins {
+            for request in origin.take_received() {
+                write_request(&format!("call of {name}"), &request, &mut lines);
+            }
+        }
+        traces.push(Trace::new(lines));
+    }
+    Ok(traces)
+}
+
+fn play_one(
+    scenario: &Scenario,
+    steps: &[StepSeen],
+    address: SocketAddr,
+    envoy: &mut Envoy,
+) -> Result<Vec<String>, CompareError> {
+    let mut lines = Vec::new();
+    let mut clients: BTreeMap<String, Client> = BTreeMap::new();
+    let last = StepSeen::default();
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let seen = steps.get(index).unwrap_or(&last);
+        let name = step.stream.clone().unwrap_or_default();
+        lines.push(format!("# {}", step_name(index, step)));
+        match &step.action {
+            Some(Action::Request(request)) => {
+                clients.insert(name.clone(), Client::send(address, request)?);
+            }
+            Some(Action::Body(body)) => {
+                if let Some(client) = clients.get_mut(&name) {
+                    client.send_body(body)?;
+                }
+            }
+            Some(Action::Disconnect) => drop(clients.remove(&name)),
+            Some(Action::Advance(by)) => std::thread::sleep(*by),
+            _ => {}
+        }
+        let mut answer = None;
+        if let Some(client) = clients.get_mut(&name)
+            && seen.ended
+            && !client.answered
+        {
+            answer = client.answer()?;
+        }
+        lines.extend(envoy.take_trace(seen.traced)?.lines().iter().cloned());
+        if let Some(answer) = answer {
+            write_answer(&answer, &mut lines);
+        }
+    }
+    lines.push("# end".to_owned());
+    clients.clear();
+    let seen = steps.last().unwrap_or(&last);
+    lines.extend(envoy.take_trace(seen.traced)?.lines().iter().cloned());
+    Ok(lines)
+}
+
+impl Client {
+    fn send(address: SocketAddr, request: &ClientRequest) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let method = request.method.as_ref().map_or(&b"GET"[..], Bytes::as_slice);
+        let mut client = Self {
+            reader: Reader::new(stream.try_clone()?),
+            stream,
+            head: method == b"HEAD",
+            chunked: false,
+            answered: false,
+        };
+        let target = request.path.as_ref().map_or(&b"/"[..], Bytes::as_slice);
+        let authority = request
+            .authority
+            .as_ref()
+            .map_or(&b"localhost"[..], Bytes::as_slice);
+        let target = if request.without_path {
+            authority
+        } else {
+            target
+        };
+        let mut head = [method, b" ", target, b" HTTP/1.1\r\n"].concat();
+        let mut header = |name: &[u8], value: &[u8]| {
+            head.extend([name, b": ", value, b"\r\n"].concat());
+        };
+        if !request.without_authority {
+            header(b"host", authority);
+        }
+        let has = |name: &str| {
+            let mut headers = request.headers.iter();
+            headers.any(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
+        for (name, value) in request.headers.iter() {
+            header(name.as_bytes(), value);
+        }
+        let whole = request.body.as_ref().map(Bytes::as_slice);
+        if let (Some(body), false) = (whole, has("content-length")) {
+            header(b"content-length", body.len().to_string().as_bytes());
+        }
+        let streamed = !request.chunks.is_empty() || !request.trailers.is_empty() || !request.end;
+        if streamed && !has("content-length") && !has("transfer-encoding") {
+            client.chunked = true;
+            header(b"transfer-encoding", b"chunked");
+        }
+        head.extend(b"\r\n");
+        head.extend(whole.unwrap_or_default());
+        client.write(&head)?;
+        let rest = MoreBody {
+            chunks: request.chunks.clone(),
+            end: request.end,
+            trailers: request.trailers.clone(),
+        };
+        if streamed {
+            client.send_body(&rest)?;
+        }
+        Ok(client)
+    }
+
+    fn send_body(&mut self, body: &MoreBody) -> io::Result<()> {
+        for chunk in &body.chunks {
+            std::thread::sleep(APART);
+            let bytes = chunk.as_slice();
+            if self.chunked && !bytes.is_empty() {
+                let size = format!("{:x}\r\n", bytes.len());
+                self.write(&[size.as_bytes(), bytes, b"\r\n"].concat())?;
+            } else {
+                self.write(bytes)?;
+            }
+        }
+        if self.chunked && (body.end || !body.trailers.is_empty()) {
+            std::thread::sleep(APART);
+            let mut end = b"0\r\n".to_vec();
+            for (name, value) in body.trailers.iter() {
+                end.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+            }
+            end.extend(b"\r\n");
+            self.write(&end)?;
+        }
+        Ok(())
+    }
+
+    /// Envoy may have closed the connection behind an answer that did not wait for all of this.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.stream.write_all(bytes) {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the response; `None` if the connection ends without one.
+    fn answer(&mut self) -> io::Result<Option<Message>> {
+        let late = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+            )
+        };
+        self.answered = true;
+        let mut message = match self.reader.head() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(None),
+            // No answer is an answer, too: one that differs.
+            Err(error) if late(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let status = message.status();
+        let bodyless = self.head || matches!(status, 100..200 | 204 | 304);
+        match self.reader.body(&mut message, bodyless, true) {
+            Err(error) if !late(&error) => Err(error),
+            _ => Ok(Some(message)),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may be closed already.
+        let _closed = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// What a peer with these rules does.
+fn answers(rules: &[Rule]) -> impl FnMut(&Message) -> (Duration, Answer) + Send + use<> {
+    let mut peer = Peer::new(rules);
+    move |request| {
+        let mut parts = request.start.split(|byte| *byte == b' ');
+        let mut headers = HeaderMap::new();
+        headers.append(":method", parts.next().unwrap_or_default());
+        headers.append(":path", parts.next().unwrap_or_default());
+        match peer.answer(&headers) {
+            PeerReply::Response(response) => {
+                (response.delay, Answer::Bytes(parts_of(&response, request)))
+            }
+            PeerReply::Reset(delay) => (delay, Answer::Close),
+            PeerReply::Refused | PeerReply::Timeout | PeerReply::Manual => {
+                (Duration::ZERO, Answer::Silence)
+            }
+        }
+    }
+}
+
+fn parts_of(response: &PeerResponse, request: &Message) -> Vec<Vec<u8>> {
+    let mut head = format!("HTTP/1.1 {} Any\r\n", response.status).into_bytes();
+    let mut has_length = false;
+    for (name, value) in response.headers.iter() {
+        has_length |= name.eq_ignore_ascii_case("content-length");
+        head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    let to_head = request.start.starts_with(b"HEAD ");
+    if let Some(body) = &response.body {
+        let body = body.as_slice();
+        if !has_length {
+            head.extend(format!("content-length: {}\r\n", body.len()).bytes());
+        }
+        head.extend(b"\r\n");
+        if !to_head {
+            head.extend(body);
+        }
+        return vec![head];
+    }
+    let chunked = !response.chunks.is_empty() || !response.trailers.is_empty();
+    if !chunked || has_length {
+        head.extend(b"\r\n");
+        let chunks = response
+            .chunks
+            .iter()
+            .map(|chunk| chunk.as_slice().to_vec());
+        return std::iter::once(head).chain(chunks).collect();
+    }
+    head.extend(b"transfer-encoding: chunked\r\n\r\n");
+    let mut parts = vec![head];
+    if to_head {
+        return parts;
+    }
+    let chunks = response
+        .chunks
+        .iter()
+        .filter(|chunk| !chunk.as_slice().is_empty());
+    parts.extend(chunks.map(|chunk| {
+        let bytes = chunk.as_slice();
+        [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+    }));
+    let mut end = b"0\r\n".to_vec();
+    for (name, value) in response.trailers.iter() {
+        end.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    end.extend(b"\r\n");
+    parts.push(end);
+    parts
+}
+
+fn write_answer(message: &Message, to: &mut Vec<String>) {
+    let closes = message.headers.text("connection").as_deref() == Some("close");
+    let closes = if closes { " and closes" } else { "" };
+    Lines {
+        of: "answer",
+        start: format!("{}{closes}", message.status()),
+        headers: &message.headers,
+        body: &message.body,
+        trailers: &message.trailers,
+        complete: message.complete,
+    }
+    .write(to);
+}
+
+fn write_request(of: &str, message: &Message, to: &mut Vec<String>) {
+    let start = message
+        .start
+        .strip_suffix(b" HTTP/1.1")
+        .unwrap_or(&message.start);
+    Lines {
+        of,
+        start: start.escape_ascii().to_string(),
+        headers: &message.headers,
+        body: &message.body,
+        trailers: &message.trailers,
+        complete: message.complete,
+    }
+    .write(to);
+}
+
+/// A folder that is removed at the end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(io::Error::other)?;
+        let name = u64::from_le_bytes(name);
+        let path = std::env::temp_dir().join(format!("postern-host-{name:016x}"));
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The module in the binary format, which is all that Envoy reads.
+    fn module(&self, module: &Path, index: usize) -> io::Result<std::path::PathBuf> {
+        let bytes = std::fs::read(module)?;
+        if bytes.starts_with(b"\0asm") {
+            return Ok(module.to_owned());
+        }
+        let binary = wat::parse_bytes(&bytes).map_err(io::Error::other)?;
+        let path = self.0.join(format!("module-{index}.wasm"));
+        std::fs::write(&path, binary)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays behind is in the system's folder for such things.
+        let _removed = std::fs::remove_dir_all(&self.0);
+    }
+}

