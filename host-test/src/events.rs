@@ -326,6 +326,8 @@ impl Host {
         });
         if let Some((id, filter)) = found {
             self.with_stream(id, |stream, around| stream.apply(filter, asked, around));
+        } else {
+            self.apply_to_connection(vm, context, &asked);
         }
     }
 }

@@ -108,6 +108,11 @@ exports! {
     GrpcClose "proxy_on_grpc_close" 3 false;
     QueueReady "proxy_on_queue_ready" 2 false;
     ForeignFunction "proxy_on_foreign_function" 3 false;
+    NewConnection "proxy_on_new_connection" 1 true;
+    DownstreamData "proxy_on_downstream_data" 3 true;
+    UpstreamData "proxy_on_upstream_data" 3 true;
+    DownstreamConnectionClose "proxy_on_downstream_connection_close" 2 false;
+    UpstreamConnectionClose "proxy_on_upstream_connection_close" 2 false;
     Done "proxy_on_done" 1 true;
     Log "proxy_on_log" 1 false;
     Delete "proxy_on_delete" 1 false;

@@ -61,6 +61,7 @@ pub struct Host {
     pub(crate) next_plugin: usize,
     pub(crate) draining: Vec<Draining>,
     pub(crate) streams: BTreeMap<StreamId, Box<Stream>>,
+    pub(crate) connections: BTreeMap<crate::ConnectionId, Box<crate::connection::Link>>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) grpc_peers: BTreeMap<String, GrpcPeer>,
     pub(crate) offered: Arc<Offered>,
@@ -81,8 +82,8 @@ pub struct Host {
     pub(crate) settings: StreamSettings,
     pub(crate) upstream: Upstream,
     upstream_clusters: BTreeMap<String, Answering>,
-    next_stream: u64,
-    next_worker: usize,
+    pub(crate) next_stream: u64,
+    pub(crate) next_worker: usize,
     pub(crate) request_ids: Entropy,
 }
 
@@ -152,6 +153,7 @@ impl Host {
             next_plugin: 0,
             draining: Vec::new(),
             streams: BTreeMap::new(),
+            connections: BTreeMap::new(),
             clusters: parts.clusters,
             grpc_peers: parts.grpc_peers,
             offered: parts.offered,
@@ -544,15 +546,15 @@ impl Host {
         // Moving one stream touches no other.
         let mut streams = std::mem::take(&mut self.streams);
         if let Some(stream) = streams.get_mut(&id) {
-            self.surround(stream, action);
+            self.surround(&mut **stream, action);
         }
         self.streams = streams;
     }
 
-    fn surround(
+    pub(crate) fn surround<T>(
         &mut self,
-        stream: &mut Stream,
-        action: impl FnOnce(&mut Stream, &mut Surroundings<'_>),
+        stream: &mut T,
+        action: impl FnOnce(&mut T, &mut Surroundings<'_>),
     ) {
         let mut around = Surroundings {
             vms: &mut self.workers,

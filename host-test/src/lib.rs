@@ -73,7 +73,7 @@
 //! - A queue's consumer in another host is told when something happens there.
 //! - Envoy has no limits but that on memory, and links `path_link` and `path_symlink` with types that are not WASI's.
 //! - Workers and the main thread take turns.
-//! - TCP filters are not there.
+//! - A connection has one TCP filter, always gets to its upstream, and knows no reset: either side can only end what it sends.
 
 #![warn(missing_docs)]
 
@@ -83,6 +83,7 @@ pub mod bench;
 mod builder;
 mod callout;
 mod clock;
+mod connection;
 mod diagnostics;
 mod entropy;
 pub mod envoy;
@@ -122,6 +123,7 @@ mod vm;
 pub use attributes::PropertyValue;
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{CallId, Callout, CalloutReply, PendingCall};
+pub use connection::{ClosedBy, Connection, ConnectionId};
 pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};
 pub use exchange::{
     AnsweredBy, Callback, Copied, Exchange, LocalResponse, LogLine, Response, StreamId,

@@ -129,6 +129,8 @@ pub(crate) enum Deferred {
     ContinueResponse,
     LocalResponse(LocalResponse),
     Close,
+    ContinueDownstream,
+    CloseConnection,
 }
 
 /// Metadata that a gRPC peer sent.
@@ -198,6 +200,23 @@ pub(crate) struct StreamContext {
     pub(crate) protocol: &'static str,
     pub(crate) details: String,
     pub(crate) notes: StreamNotes,
+    /// What passes, if it is a connection and no request.
+    pub(crate) tcp: Option<Tcp>,
+}
+
+/// The bytes of a connection that a filter has before it.
+#[derive(Debug, Default)]
+pub(crate) struct Tcp {
+    pub(crate) downstream: Passing,
+    pub(crate) upstream: Passing,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Passing {
+    pub(crate) bytes: Vec<u8>,
+    /// From a callback about it until the filter lets it go.
+    pub(crate) visible: bool,
 }
 
 /// A request or a response on its way through the filter. Envoy shows each part only for a while.
@@ -248,6 +267,7 @@ impl StreamContext {
             protocol: info.protocol,
             details: String::new(),
             notes: StreamNotes::default(),
+            tcp: None,
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use super::{Answer, Call, Stop};
 use crate::functions::Export;
-use crate::state::{Message, VmState};
+use crate::state::{Message, Passing, StreamContext, VmState};
 use crate::status::Status;
 
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
+const DOWNSTREAM_DATA: u32 = 2;
+const UPSTREAM_DATA: u32 = 3;
 const HTTP_CALL_RESPONSE_BODY: u32 = 4;
 const GRPC_MESSAGE: u32 = 5;
 const VM_CONFIGURATION: u32 = 6;
@@ -73,22 +75,32 @@ pub(super) fn set(
 ) -> Answer {
     let bytes = call.read(data, data_len)?;
     let is_stream = call.state().stream().is_some();
-    let message = match (
-        buffer,
-        is_stream.then(|| call.state_mut().stream_mut()).flatten(),
-    ) {
-        (REQUEST_BODY, Some(stream)) => &mut stream.request,
-        (RESPONSE_BODY, Some(stream)) => &mut stream.response,
+    let stream = is_stream.then(|| call.state_mut().stream_mut()).flatten();
+    let (shown, body) = match (buffer, stream) {
+        (REQUEST_BODY, Some(stream)) => body_of(&mut stream.request),
+        (RESPONSE_BODY, Some(stream)) => body_of(&mut stream.response),
+        (DOWNSTREAM_DATA, Some(StreamContext { tcp: Some(tcp), .. })) => {
+            bytes_of(&mut tcp.downstream)
+        }
+        (UPSTREAM_DATA, Some(StreamContext { tcp: Some(tcp), .. })) => bytes_of(&mut tcp.upstream),
         _ => {
             // What is missing is not found; what is there is not to be changed.
             contents(call.state(), buffer)?;
             return Err(Status::BadArgument.into());
         }
     };
-    if !message.body_visible {
+    if !shown {
         return Err(Status::BadArgument.into());
     }
-    splice(&mut message.body, start, size, bytes)
+    splice(body, start, size, bytes)
+}
+
+fn body_of(message: &mut Message) -> (bool, &mut Vec<u8>) {
+    (message.body_visible, &mut message.body)
+}
+
+fn bytes_of(passing: &mut Passing) -> (bool, &mut Vec<u8>) {
+    (passing.visible, &mut passing.bytes)
 }
 
 fn splice(body: &mut Vec<u8>, start: u32, size: u32, bytes: Vec<u8>) -> Answer {
@@ -116,6 +128,16 @@ fn contents(state: &VmState, buffer: u32) -> Result<&[u8], Stop> {
         }
         RESPONSE_BODY if visible(stream.map(|stream| &stream.response)) => {
             stream.map(|stream| &*stream.response.body)
+        }
+        // A filter that is done with them finds both empty, like a filter of requests.
+        DOWNSTREAM_DATA | UPSTREAM_DATA => {
+            let tcp = stream.and_then(|stream| stream.tcp.as_ref());
+            let passing = tcp.map(|tcp| match buffer {
+                DOWNSTREAM_DATA => &tcp.downstream,
+                _ => &tcp.upstream,
+            });
+            let shown = passing.filter(|passing| passing.visible);
+            Some(shown.map_or(&[], |passing| &*passing.bytes))
         }
         HTTP_CALL_RESPONSE_BODY => state.reply.as_ref().map(|reply| &*reply.body),
         GRPC_MESSAGE => Some(state.grpc_message.as_deref().unwrap_or_default()),

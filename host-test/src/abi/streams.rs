@@ -6,14 +6,16 @@ use crate::status::Status;
 
 pub(super) const HTTP_REQUEST: u32 = 0;
 pub(super) const HTTP_RESPONSE: u32 = 1;
-const LAST_STREAM_TYPE: u32 = 3;
+const DOWNSTREAM: u32 = 2;
+const UPSTREAM: u32 = 3;
 
 /// Right after this call the request can no longer be seen, whichever side was told to go on.
 pub(super) fn continue_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
     let action = match stream_type {
         HTTP_REQUEST => Deferred::ContinueRequest,
         HTTP_RESPONSE => Deferred::ContinueResponse,
-        2..=LAST_STREAM_TYPE => return Ok(()),
+        DOWNSTREAM => Deferred::ContinueDownstream,
+        UPSTREAM => return Err(Status::Unimplemented.into()),
         _ => return Err(Status::BadArgument.into()),
     };
     let state = call.state_mut();
@@ -21,7 +23,15 @@ pub(super) fn continue_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
         return Ok(());
     }
     let context = state.effective;
+    let about_connection = stream_type == DOWNSTREAM;
     if let Some(stream) = state.stream_mut() {
+        if stream.tcp.is_some() != about_connection {
+            return Ok(());
+        }
+        if about_connection {
+            state.deferred.push((context, action));
+            return Ok(());
+        }
         let answered = stream.common.lock().code.is_some();
         if stream_type == HTTP_RESPONSE && !answered {
             return Err(Stop::Trap(wasmtime::format_err!(
@@ -35,13 +45,20 @@ pub(super) fn continue_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
 }
 
 pub(super) fn close_stream(call: &mut Call<'_>, stream_type: u32) -> Answer {
-    if stream_type > LAST_STREAM_TYPE {
+    if stream_type > UPSTREAM {
         return Err(Status::BadArgument.into());
     }
     let state = call.state_mut();
     let context = state.effective;
-    if stream_type <= HTTP_RESPONSE && state.stream().is_some() {
-        state.deferred.push((context, Deferred::Close));
+    let is_connection = state.stream().map(|stream| stream.tcp.is_some());
+    match is_connection {
+        Some(false) if stream_type <= HTTP_RESPONSE => {
+            state.deferred.push((context, Deferred::Close));
+        }
+        Some(true) if stream_type > HTTP_RESPONSE => {
+            state.deferred.push((context, Deferred::CloseConnection));
+        }
+        _ => {}
     }
     Ok(())
 }

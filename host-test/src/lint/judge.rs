@@ -17,11 +17,6 @@ const KNOWN_ABIS: &[&str] = &["0.1.0", "0.2.0", "0.2.1"];
 /// Callbacks that Envoy or another host calls, and this host does not.
 const OTHER_CALLBACKS: &[&str] = &[
     "proxy_on_foreign_function",
-    "proxy_on_new_connection",
-    "proxy_on_downstream_data",
-    "proxy_on_upstream_data",
-    "proxy_on_downstream_connection_close",
-    "proxy_on_upstream_connection_close",
     "proxy_on_request_metadata",
     "proxy_on_response_metadata",
     "proxy_validate_configuration",

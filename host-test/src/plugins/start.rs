@@ -92,6 +92,9 @@ impl Host {
         for stream in self.streams.values_mut() {
             stream.detach(index, &mut self.workers);
         }
+        for connection in self.connections.values_mut() {
+            connection.detach(index, &mut self.workers);
+        }
         self.workers[index].vm = None;
         let thread = self.thread_of(index);
         let worker = &mut self.workers[index];

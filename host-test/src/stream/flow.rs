@@ -258,7 +258,10 @@ impl Stream {
         }
         for (filter, action) in asked {
             match action {
-                Deferred::LocalResponse(_) => {}
+                // The others are for connections: no request asks for them.
+                Deferred::LocalResponse(_)
+                | Deferred::ContinueDownstream
+                | Deferred::CloseConnection => {}
                 Deferred::ContinueRequest => self.resume(Direction::Request, filter, around),
                 Deferred::ContinueResponse => self.resume(Direction::Response, filter, around),
                 Deferred::Close => self.end_without_response("wasm_close_stream", around),

@@ -36,6 +36,7 @@ mod served;
 mod shared;
 mod sockets;
 mod streaming;
+mod tcp;
 mod upgrades;
 mod versions;
 mod wasi;
