@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use postern_host::Allowance;
 use postern_host::scenario::{self, Format, Options};
 
 /// The exit code when scenarios ran and some failed.
@@ -30,6 +31,9 @@ pub(crate) struct RunArgs {
     /// The module, whatever the files say.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
+    /// A finding that is accepted in all scenarios, such as PH014 or PH014@proxy_on_log. Can be given several times.
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<Allowance>,
     /// Write what came into the files: in place of exact expectations that differ, and where an expectation is empty.
     #[arg(long)]
     bless: bool,
@@ -72,6 +76,7 @@ impl RunArgs {
         options.seed = self.seed;
         options.filter = self.filter;
         options.module = self.module;
+        options.allow = self.allow;
         options.bless = self.bless;
         options.trace = self.trace;
         options.repeat = self.repeat;

@@ -21,7 +21,7 @@ pub struct Import {
     /// Its type in words, such as `(i32, i32) -> i32`.
     #[serde(rename = "type")]
     pub ty: String,
-    /// What each host does about it, by the host's name.
+    /// What each host does about it, by the name of its [`Profile`](crate::Profile).
     pub hosts: BTreeMap<String, Support>,
 }
 

@@ -5,24 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::functions::Function;
-
-/// A Proxy-Wasm host.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[non_exhaustive]
-pub enum Host {
-    /// Envoy 1.40, and Istio with it.
-    Envoy,
-    /// ngx_wasm_module: nginx, Kong.
-    NgxWasmModule,
-    /// The wasm plugin of Apache Traffic Server.
-    TrafficServer,
-    /// The Go host of MOSN, version 1.
-    Mosn,
-    /// wasm-nginx-module: Apache APISIX.
-    Apisix,
-    /// Service Extensions of Google Cloud.
-    ServiceExtensions,
-}
+use crate::profile::{Link, Profile};
+use crate::status::Status;
 
 /// What a host does about an import.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -41,34 +25,8 @@ pub enum Support {
     Traps,
     /// It refuses to link the module.
     NotLinked,
-    /// It does not offer this; what exactly happens is not known.
-    Missing,
     /// It is not known.
     Unknown,
-}
-
-impl Host {
-    /// All hosts.
-    pub const ALL: &'static [Self] = &[
-        Self::Envoy,
-        Self::NgxWasmModule,
-        Self::TrafficServer,
-        Self::Mosn,
-        Self::Apisix,
-        Self::ServiceExtensions,
-    ];
-
-    /// The name in words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Envoy => "Envoy",
-            Self::NgxWasmModule => "ngx_wasm_module",
-            Self::TrafficServer => "Traffic Server",
-            Self::Mosn => "MOSN",
-            Self::Apisix => "APISIX",
-            Self::ServiceExtensions => "Service Extensions",
-        }
-    }
 }
 
 impl fmt::Display for Support {
@@ -80,7 +38,6 @@ impl fmt::Display for Support {
             Self::Unimplemented => "answers UNIMPLEMENTED",
             Self::Traps => "traps",
             Self::NotLinked => "does not link it",
-            Self::Missing => "does not offer it",
             Self::Unknown => "is not known to have it",
         })
     }
@@ -98,110 +55,45 @@ pub(crate) const WASI_OF_THE_SPECIFICATION: &[&str] = &[
     "random_get",
 ];
 
-/// What a host does about a function that Envoy has.
-pub(super) fn support(host: Host, function: Function) -> Support {
-    use Function as F;
-    let is_wasi = !function.name().starts_with("proxy_");
-    if is_wasi {
-        let specified = WASI_OF_THE_SPECIFICATION.contains(&function.name());
-        return match host {
-            Host::Envoy => Support::Works,
-            Host::NgxWasmModule | Host::TrafficServer if specified => Support::Works,
-            Host::Mosn | Host::Apisix => Support::Works,
-            _ => Support::Unknown,
-        };
+/// What a host does about a function that Envoy has. The test host does the same under that profile.
+pub(super) fn support(host: Profile, function: Function) -> Support {
+    match host.link(function) {
+        Link::Traps => Support::Traps,
+        Link::Absent => Support::NotLinked,
+        Link::Answers(Status::Ok) => Support::NoEffect,
+        Link::Answers(_) => Support::Unimplemented,
+        Link::Works if host == Profile::Envoy => Support::Works,
+        Link::Works if !is_certain(host, function) => Support::Unknown,
+        Link::Works if differs(host, function) => Support::Differs,
+        Link::Works => Support::Works,
     }
-    match host {
-        Host::Envoy => Support::Works,
-        Host::NgxWasmModule => match function {
-            F::proxy_get_log_level
-            | F::proxy_resolve_shared_queue
-            | F::proxy_grpc_call
-            | F::proxy_grpc_stream
-            | F::proxy_grpc_send
-            | F::proxy_grpc_cancel
-            | F::proxy_grpc_close => Support::Traps,
-            F::proxy_http_call | F::proxy_call_foreign_function => Support::Differs,
-            _ => Support::Works,
-        },
-        Host::TrafficServer => match function {
-            F::proxy_grpc_call
-            | F::proxy_grpc_stream
-            | F::proxy_grpc_send
-            | F::proxy_grpc_cancel
-            | F::proxy_grpc_close => Support::Missing,
-            F::proxy_http_call | F::proxy_call_foreign_function => Support::Differs,
-            _ => Support::Works,
-        },
-        Host::Mosn => match function {
-            F::proxy_continue_stream
-            | F::proxy_close_stream
-            | F::proxy_send_local_response
-            | F::proxy_get_status
-            | F::proxy_grpc_stream
-            | F::proxy_grpc_send
-            | F::proxy_grpc_cancel
-            | F::proxy_grpc_close
-            | F::proxy_get_log_level => Support::NotLinked,
-            F::proxy_set_tick_period_milliseconds
-            | F::proxy_define_metric
-            | F::proxy_record_metric
-            | F::proxy_increment_metric
-            | F::proxy_get_metric => Support::Unimplemented,
-            F::proxy_get_current_time_nanoseconds
-            | F::proxy_http_call
-            | F::proxy_call_foreign_function => Support::Differs,
-            _ => Support::Works,
-        },
-        Host::Apisix => match function {
-            F::proxy_get_shared_data
-            | F::proxy_set_shared_data
-            | F::proxy_register_shared_queue
-            | F::proxy_resolve_shared_queue
-            | F::proxy_enqueue_shared_queue
-            | F::proxy_dequeue_shared_queue
-            | F::proxy_grpc_call
-            | F::proxy_grpc_stream
-            | F::proxy_grpc_send
-            | F::proxy_grpc_cancel
-            | F::proxy_grpc_close
-            | F::proxy_call_foreign_function => Support::Unimplemented,
-            F::proxy_get_log_level => Support::NotLinked,
-            F::proxy_define_metric
-            | F::proxy_record_metric
-            | F::proxy_increment_metric
-            | F::proxy_get_metric
-            | F::proxy_continue_stream => Support::NoEffect,
-            F::proxy_http_call | F::proxy_send_local_response => Support::Differs,
-            F::proxy_set_tick_period_milliseconds => Support::Unknown,
-            _ => Support::Works,
-        },
-        Host::ServiceExtensions => match function {
-            F::proxy_http_call
-            | F::proxy_set_tick_period_milliseconds
-            | F::proxy_get_shared_data
-            | F::proxy_set_shared_data
-            | F::proxy_register_shared_queue
-            | F::proxy_resolve_shared_queue
-            | F::proxy_enqueue_shared_queue
-            | F::proxy_dequeue_shared_queue
-            | F::proxy_define_metric
-            | F::proxy_record_metric
-            | F::proxy_increment_metric
-            | F::proxy_get_metric
-            | F::proxy_grpc_call
-            | F::proxy_grpc_stream
-            | F::proxy_grpc_send
-            | F::proxy_grpc_cancel
-            | F::proxy_grpc_close
-            | F::proxy_call_foreign_function => Support::Missing,
-            _ => Support::Works,
-        },
+}
+
+/// Of WASI, each host has its own selection.
+fn is_certain(host: Profile, function: Function) -> bool {
+    let name = function.name();
+    name.starts_with("proxy_")
+        || (host != Profile::ServiceExtensions && WASI_OF_THE_SPECIFICATION.contains(&name))
+}
+
+fn differs(host: Profile, function: Function) -> bool {
+    match function {
+        // A cluster is another thing for each, and the functions of foreign functions are.
+        Function::proxy_http_call | Function::proxy_call_foreign_function => true,
+        Function::proxy_get_current_time_nanoseconds => host.cuts_time(),
+        Function::proxy_continue_stream => host.never_resumes(),
+        Function::proxy_send_local_response => host.drops_local_headers(),
+        Function::proxy_get_property => {
+            host.has_every_property()
+                || host.has_text_properties()
+                || host.only_property().is_some()
+        }
+        _ => false,
     }
 }
 
 /// What a host does about an import of any name.
-pub(super) fn support_by_name(host: Host, module: &str, name: &str) -> Support {
+pub(super) fn support_by_name(host: Profile, module: &str, name: &str) -> Support {
     let is_wasi = matches!(module, "wasi_snapshot_preview1" | "wasi_unstable");
     match Function::named(name) {
         Some(function) if is_wasi != name.starts_with("proxy_") && (is_wasi || module == "env") => {
@@ -213,7 +105,7 @@ pub(super) fn support_by_name(host: Host, module: &str, name: &str) -> Support {
 
 /// In words, which hosts do not have a function or answer it otherwise; `None`: none of which that is known.
 pub(crate) fn differences(function: Function) -> Option<String> {
-    let words: Vec<String> = Host::ALL
+    let words: Vec<String> = Profile::ALL
         .iter()
         .map(|host| (host, support(*host, function)))
         .filter(|(_, support)| !matches!(support, Support::Works | Support::Unknown))
@@ -231,13 +123,13 @@ mod tests {
         assert_eq!(differences(Function::proxy_get_header_map_value), None);
         assert_eq!(
             differences(Function::proxy_get_shared_data).as_deref(),
-            Some("APISIX answers UNIMPLEMENTED; Service Extensions does not offer it")
+            Some("apisix answers UNIMPLEMENTED; service-extensions answers UNIMPLEMENTED")
         );
     }
 
     #[test]
     fn a_name_in_the_wrong_module_is_not_linked_by_anybody() {
-        let find = |module, name| support_by_name(Host::Envoy, module, name);
+        let find = |module, name| support_by_name(Profile::Envoy, module, name);
         assert_eq!(find("env", "proxy_log"), Support::Works);
         assert_eq!(find("wasi_unstable", "fd_write"), Support::Works);
         assert_eq!(find("env", "fd_write"), Support::NotLinked);

@@ -6,11 +6,12 @@ use wasmparser::ExternalKind;
 
 use super::facts::{Export as Exported, Facts, Import, RawExport};
 use super::getters::readers;
-use super::hosts::{Host, Support, WASI_OF_THE_SPECIFICATION, support_by_name};
+use super::hosts::{Support, WASI_OF_THE_SPECIFICATION, support_by_name};
 use super::signatures::{arguments, fits, fits_callback, words};
 use super::{Finding, Lint, Report, sdk};
 use crate::functions::{Export, Function};
 use crate::module::ALLOCATORS;
+use crate::profile::Profile;
 
 const ABI_MARKER: &str = "proxy_abi_version_";
 const KNOWN_ABIS: &[&str] = &["0.1.0", "0.2.0", "0.2.1"];
@@ -198,7 +199,7 @@ fn about_callbacks(facts: &Facts, findings: &mut Findings) {
 fn about_imports(facts: &Facts, findings: &mut Findings) {
     for import in &facts.imports {
         let name = format!("{}.{}", import.module, import.name);
-        let envoy = support_by_name(Host::Envoy, &import.module, &import.name);
+        let envoy = support_by_name(Profile::Envoy, &import.module, &import.name);
         let Some(ty) = import.ty.as_ref().filter(|_| envoy == Support::Works) else {
             findings.add(Lint::UnknownImport, name);
             continue;
@@ -274,7 +275,7 @@ fn about_size(wasm: &[u8], facts: &Facts, findings: &mut Findings) {
 }
 
 fn import(raw: &super::facts::RawImport) -> Import {
-    let hosts = Host::ALL.iter().map(|host| {
+    let hosts = Profile::ALL.iter().map(|host| {
         let support = if raw.ty.is_some() {
             support_by_name(*host, &raw.module, &raw.name)
         } else {

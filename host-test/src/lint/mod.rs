@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use codes::{Lint, UnknownLint};
 pub use facts::{Export, Import, Memory, Producer, Section};
-pub use hosts::{Host, Support};
+pub use hosts::Support;
 
 pub(crate) use hosts::{WASI_OF_THE_SPECIFICATION, differences};
 

@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bless::{self, Fix, Spot};
 use super::check::{Difference, Mark, check};
-use super::format::{Action, Setup, Step};
+use super::format::{Action, Allowed, Setup, Step};
 use super::load::{LoadError, Scenario, find, load};
 use super::play::{Impossible, Player};
 use super::report::{Failure, Outcome, Report};
+use crate::diagnostics::Allowance;
 use crate::module::{LoadOptions, Module};
 use crate::profile::Profile;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub module: Option<PathBuf>,
     /// How often each scenario is run, to see how long that takes; 0 and 1: once. The report is that of the last time.
     pub repeat: usize,
+    /// Findings that are allowed in all scenarios, beside those that they allow themselves.
+    pub allow: Vec<Allowance>,
     /// The whole trace is kept for the report.
     pub trace: bool,
     /// What came is written into the files, in place of exact expectations that differ, and where an expectation is empty or
@@ -110,6 +113,10 @@ fn load_all(paths: &[PathBuf], options: &Options) -> Result<Vec<Scenario>, RunEr
     }
     if !errors.is_empty() {
         return Err(RunError::Load(errors));
+    }
+    for scenario in &mut scenarios {
+        let allowed = options.allow.iter().cloned().map(Allowed);
+        scenario.setup.allow.extend(allowed);
     }
     if let Some(filter) = &options.filter {
         scenarios.retain(|scenario| scenario.name.contains(filter.as_str()));

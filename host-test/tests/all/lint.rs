@@ -200,8 +200,8 @@ fn the_facts_are_those_of_the_module() {
     assert_eq!(report.producers[1].name, "rustc");
     assert_eq!(report.producers[1].version, "1.95.0");
     assert_eq!(report.imports[0].ty, "(i32, i32, i32, i32, i32) -> i32");
-    assert_eq!(report.imports[0].hosts["Envoy"], Support::Works);
-    assert_eq!(report.imports[0].hosts["ngx_wasm_module"], Support::Traps);
+    assert_eq!(report.imports[0].hosts["envoy"], Support::Works);
+    assert_eq!(report.imports[0].hosts["ngx-wasm-module"], Support::Traps);
     assert!(report.sections.iter().any(|section| section.name == "code"));
     assert!(report.size > 100);
     assert_eq!(report.features, Vec::<String>::new());

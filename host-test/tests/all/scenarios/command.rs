@@ -87,3 +87,23 @@ fn the_whole_trace_is_shown_on_demand() {
         "{output}"
     );
 }
+
+#[test]
+fn a_finding_can_be_allowed_for_a_whole_run() {
+    let folder = Folder::with_guest(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 1))"#,
+    );
+    folder.write(
+        "hangs.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\n",
+    );
+    assert_eq!(run(&folder, &["hangs.toml"]).status.code(), Some(1));
+    for allowed in ["PH015", "pause-without-wakeup@proxy_on_request_headers"] {
+        let output = run(&folder, &["hangs.toml", "--allow", allowed]);
+        assert_eq!(output.status.code(), Some(0), "{allowed}");
+    }
+    let elsewhere = run(&folder, &["hangs.toml", "--allow", "PH015@proxy_on_log"]);
+    assert_eq!(elsewhere.status.code(), Some(1));
+    let wrong = run(&folder, &["hangs.toml", "--allow", "PH999"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
