@@ -23,7 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`format`] has the types of a file, [`load`] reads one, [`run`] runs one scenario, and [`run_files`] runs files and folders in
+//! [`mod@format`] has the types of a file, [`load`] reads one, [`run`] runs one scenario, and [`run_files`] runs files and folders in
 //! parallel. `docs/host/scenarios.md` is the reference.
 
 mod bless;
@@ -47,7 +47,7 @@ pub use reference::reference;
 pub use report::{Failure, Format, Outcome, Report};
 pub use run::{Options, RunError, run, run_files};
 
-/// The JSON Schema of scenario files (draft 2020-12), made from the types of [`format`].
+/// The JSON Schema of scenario files (draft 2020-12), made from the types of [`mod@format`].
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(format::File).to_value()
 }
