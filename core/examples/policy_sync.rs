@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p postern-core --example policy_sync [TOKENS]`
 //!
-//! Memory and the time of the processor are read from `/proc`, so this runs on Linux. `docs/decisions/009-policy-sync.md` shows a run.
+//! Memory and the time of the processor are read from `/proc`, so this runs on Linux. `docs/decisions/011-policy-sync.md` shows a run.
 
 use std::error::Error;
 use std::fs;
