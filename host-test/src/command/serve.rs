@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use postern_host::serve::{self, Options};
-use postern_host::{FailurePolicy, LoadOptions, LogLevel, Profile};
+use postern_host::{Allowance, FailurePolicy, LoadOptions, LogLevel, Profile};
 
 /// Put a module behind a real HTTP front.
 #[derive(Args, Debug)]
@@ -64,6 +64,10 @@ pub(crate) struct ServeArgs {
     /// What becomes of requests when a VM has died: fail-closed (503), fail-open (past the filter) or fail-reload (a new VM).
     #[arg(long, value_name = "POLICY", default_value = "fail-closed")]
     failure_policy: FailurePolicy,
+    /// How long one callback may run, such as 500ms or 10s, before its VM is stopped as if it had died; 0s for as long as its fuel
+    /// lasts.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    callback_time_limit: Duration,
     /// Let a filter that pauses at headers see the body, as Envoy's option of this name does.
     #[arg(long)]
     allow_on_headers_stop_iteration: bool,
@@ -82,6 +86,12 @@ pub(crate) struct ServeArgs {
     /// How many of the last requests the admin pages show.
     #[arg(long, value_name = "N", default_value_t = 100)]
     kept_traces: usize,
+    /// A finding about the guest that is left out, such as PH014 or PH014@proxy_on_log. Can be given several times.
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<Allowance>,
+    /// Do not watch the guest for what it gets away with.
+    #[arg(long)]
+    no_diagnostics: bool,
     /// Print every call between host and guest. It shows sizes and addresses, and no header or token.
     #[arg(long)]
     trace: bool,
@@ -121,12 +131,15 @@ impl From<ServeArgs> for Options {
             root_id: args.root_id,
             workers: args.workers,
             failure_policy: args.failure_policy,
+            callback_time_limit: args.callback_time_limit,
             allow_on_headers_stop_iteration: args.allow_on_headers_stop_iteration,
             trailers: args.trailers,
             upgrade: args.upgrade,
             log_level: args.log_level,
             admin: args.admin,
             kept_traces: args.kept_traces,
+            diagnose: !args.no_diagnostics,
+            allow: args.allow,
             trace: args.trace,
             ready_file: args.ready_file,
         }

@@ -94,6 +94,7 @@ impl Hosts {
             .log_level(options.log_level)
             .trace(options.trace || options.admin.is_some())
             .upgrade_types(&options.upgrade)
+            .diagnose(options.diagnose)
             .real_clock()
             .real_entropy()
             .manual_upstream()
@@ -107,6 +108,12 @@ impl Hosts {
                     eprintln!("[trace] {line}");
                 }
             });
+        if !options.callback_time_limit.is_zero() {
+            builder = builder.callback_time_limit(options.callback_time_limit);
+        }
+        for allowed in &options.allow {
+            builder = builder.allow(allowed.clone());
+        }
         for name in self.clusters.keys() {
             builder = builder.manual_cluster(name);
         }

@@ -8,6 +8,7 @@ use hyper::Uri;
 
 use crate::LoadOptions;
 use crate::builder::FailurePolicy;
+use crate::diagnostics::Allowance;
 use crate::module::LoadError;
 use crate::plugins::ConfigRefused;
 use crate::status::LogLevel;
@@ -47,6 +48,8 @@ pub struct Options {
     pub workers: usize,
     /// What becomes of requests when a VM has died.
     pub failure_policy: FailurePolicy,
+    /// How long one callback may run; see [`crate::HostBuilder::callback_time_limit`]. Zero for as long as its fuel lasts.
+    pub callback_time_limit: Duration,
     /// See [`crate::HostBuilder::allow_on_headers_stop_iteration`].
     pub allow_on_headers_stop_iteration: bool,
     /// Whether trailers of HTTP/1.1 pass.
@@ -59,6 +62,10 @@ pub struct Options {
     pub admin: Option<SocketAddr>,
     /// How many of the last requests the admin pages show with their traces.
     pub kept_traces: usize,
+    /// Whether the guest is watched for what it gets away with.
+    pub diagnose: bool,
+    /// Findings about the guest that are left out.
+    pub allow: Vec<Allowance>,
     /// Whether every crossing of the boundary goes to standard error.
     pub trace: bool,
     /// A file to write the URL to once the front listens.

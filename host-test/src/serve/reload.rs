@@ -79,8 +79,14 @@ pub(super) async fn watch(mut hosts: Hosts, workers: Workers) {
 }
 
 fn change_configuration(hosts: &mut Hosts, contents: Vec<u8>, workers: &Workers) {
-    for (worker, _) in workers {
+    for (index, (worker, _)) in workers.iter().enumerate() {
         if let Err(refused) = worker.running().configure(&contents) {
+            // No worker serves what another one refuses. They have all accepted the old one before.
+            for (worker, _) in workers.iter().take(index) {
+                if let Err(refused) = worker.running().configure(&hosts.configuration) {
+                    eprintln!("[error] a worker does not go back to its configuration: {refused}");
+                }
+            }
             let reason = match refused.log.is_empty() {
                 true => refused.to_string(),
                 false => refused.last_message().to_owned(),

@@ -136,6 +136,28 @@ fn findings_about_the_guest_are_shown() {
 }
 
 #[test]
+fn findings_can_be_allowed_or_not_be_looked_for() {
+    let found = |options: &[&str]| {
+        let options: Vec<_> = ["--admin", "127.0.0.1:0"]
+            .iter()
+            .chain(options)
+            .copied()
+            .collect();
+        let (_directory, served) = served(COUNTS, "", NOWHERE, &options);
+        let pages = Pages::of(&served);
+        served.get("/");
+        let page = pages.get("/diagnostics");
+        let (_, body) = page.split_once("\r\n\r\n").expect("a body");
+        body.to_owned()
+    };
+    let all = found(&[]);
+    let code = all.split([' ', ':']).next().expect("a code");
+    assert!(code.starts_with("PH"), "{all}");
+    assert!(!found(&["--allow", code]).contains(code));
+    assert_eq!(found(&["--no-diagnostics"]), "");
+}
+
+#[test]
 fn the_pages_say_when_the_front_drains_and_that_others_are_not_there() {
     let (listener, url) = listener();
     let (_directory, served) = served(COUNTS, "", &url, &["--admin", "127.0.0.1:0"]);

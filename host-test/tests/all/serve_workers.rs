@@ -42,6 +42,59 @@ fn a_worker_with_much_to_do_does_not_hold_up_the_others() {
     );
 }
 
+#[test]
+fn a_guest_that_loops_is_stopped_and_other_requests_are_served() {
+    let options = [
+        "--callback-time-limit",
+        "50ms",
+        "--failure-policy",
+        "fail-reload",
+    ];
+    let (_directory, served) = served(SPINS, "", NOWHERE, &options);
+    assert_eq!(status(&served.get("/spin")), "503");
+    served.wait_for_error("interrupt");
+    // A new VM may be a second away, as in Envoy.
+    let again = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        status(&served.get("/")) == "200"
+    });
+    assert!(again, "the worker does not serve any more");
+}
+
+/// Answers with the first byte of its configuration. `!` is accepted by the first three VMs that see it: that which tries it,
+/// that of the main thread, and that of the first worker.
+const FICKLE: &str = r#"
+    (data (i32.const 1000) "k")
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+      (drop (call $buffer (i32.const 7) (i32.const 0) (i32.const 100) (i32.const 0) (i32.const 4)))
+      (i32.store8 (i32.const 901) (i32.load8_u (i32.load (i32.const 0))))
+      (if (i32.ne (i32.load8_u (i32.const 901)) (i32.const 33)) (then
+        (i32.store8 (i32.const 900) (i32.load8_u (i32.const 901)))
+        (return (i32.const 1))))
+      (i32.store8 (i32.const 910) (i32.const 1))
+      (if (i32.eqz (call $get_shared (i32.const 1000) (i32.const 1) (i32.const 0) (i32.const 4) (i32.const 8))) (then
+        (i32.store8 (i32.const 910) (i32.add (i32.load8_u (i32.load (i32.const 0))) (i32.const 1)))))
+      (drop (call $set_shared (i32.const 1000) (i32.const 1) (i32.const 910) (i32.const 1) (i32.const 0)))
+      (if (i32.gt_u (i32.load8_u (i32.const 910)) (i32.const 3)) (then (return (i32.const 0))))
+      (i32.store8 (i32.const 900) (i32.load8_u (i32.const 901)))
+      (i32.const 1))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 900) (i32.const 1)
+        (i32.const 0) (i32.const 0) (i32.const -1)))
+      (i32.const 1))"#;
+
+#[test]
+fn a_configuration_that_one_worker_refuses_is_served_by_none() {
+    let (directory, served) = served(FICKLE, "a", NOWHERE, &["--workers", "2"]);
+    std::fs::write(directory.path().join("config"), "!").expect("written");
+    let line = served.next_line();
+    assert!(line.starts_with("configuration refused"), "{line}");
+    for _worker in 0..2 {
+        let response = served.get("/");
+        assert!(response.ends_with("\r\n\r\na"), "{response}");
+    }
+}
+
 /// Counts requests in shared data and answers with the count.
 const COUNTS: &str = r#"
     (data (i32.const 1000) "n")
