@@ -1,5 +1,7 @@
 //! Random bytes: the same in every run, or the machine's.
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A source of random bytes for one VM.
 #[derive(Clone, Debug)]
 pub(crate) enum Entropy {
@@ -25,6 +27,25 @@ impl Entropy {
             }
             Self::Real => getrandom::fill(bytes).is_ok(),
         }
+    }
+
+    /// A version 4 UUID (RFC 9562, section 5.4), as Envoy makes for `x-request-id`.
+    pub(crate) fn uuid(&mut self) -> String {
+        let mut bytes = [0; 16];
+        // Without randomness the id is all zeros: no request must fail for an id that is for logs only.
+        let _filled = self.fill(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut text = String::with_capacity(36);
+        for (index, byte) in bytes.iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 0x0f] {
+                text.push(char::from(HEX[usize::from(digit)]));
+            }
+        }
+        text
     }
 }
 

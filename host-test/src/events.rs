@@ -36,12 +36,12 @@ impl Host {
     pub fn advance(&mut self, by: Duration) {
         let target = self.clock.monotonic().saturating_add(nanoseconds(by));
         for _ in 0..MAX_EVENTS {
-            let Some((due, worker, event)) = self.next_event().filter(|(due, ..)| *due <= target)
+            let Some((due, slot, event)) = self.next_event().filter(|(due, ..)| *due <= target)
             else {
                 break;
             };
             self.clock.advance_to(due);
-            self.run_event(worker, event);
+            self.run_event(slot, event);
         }
         self.clock.advance_to(target);
     }
@@ -50,10 +50,10 @@ impl Host {
     pub fn poll(&mut self) -> Option<Duration> {
         let now = self.clock.monotonic();
         for _ in 0..MAX_EVENTS {
-            let Some((_, worker, event)) = self.next_event().filter(|(due, ..)| *due <= now) else {
+            let Some((_, slot, event)) = self.next_event().filter(|(due, ..)| *due <= now) else {
                 break;
             };
-            self.run_event(worker, event);
+            self.run_event(slot, event);
         }
         self.next_event()
             .map(|(due, ..)| Duration::from_nanos(due.saturating_sub(self.clock.monotonic())))
@@ -68,10 +68,7 @@ impl Host {
     /// gone, takes no notice.
     pub fn call_replies(&mut self, call: CallId, reply: CalloutReply) {
         let now = self.clock.monotonic();
-        let mut pending = self
-            .workers
-            .iter_mut()
-            .flat_map(|worker| &mut worker.replies);
+        let mut pending = self.vms.iter_mut().flat_map(|slot| &mut slot.replies);
         let answers = |pending: &&mut PendingReply| matches!(&pending.reply, Arrival::Unanswered(id) if *id == call);
         if let Some(pending) = pending.find(answers) {
             pending.due = reply
@@ -97,7 +94,7 @@ impl Host {
 
     /// When the next reply of a cluster is due, on the monotonic clock.
     pub(crate) fn next_reply(&self) -> Option<u64> {
-        let replies = self.workers.iter().flat_map(|worker| &worker.replies);
+        let replies = self.vms.iter().flat_map(|slot| &slot.replies);
         let due = replies.map(|reply| reply.due);
         due.filter(|due| *due < NEVER).min()
     }
@@ -130,8 +127,8 @@ impl Host {
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let announced = self.announce_queues();
         let moved = !elsewhere.is_empty();
-        for (worker, context, asked) in elsewhere {
-            self.apply_to_stream(worker, context, asked);
+        for (slot, context, asked) in elsewhere {
+            self.apply_to_stream(slot, context, asked);
         }
         announced || moved
     }
@@ -139,12 +136,12 @@ impl Host {
     /// Calls an export for a root context, and answers what it returned.
     pub(crate) fn root_callback(
         &mut self,
-        worker: usize,
+        slot: usize,
         root: u32,
         export: Export,
         args: &[u32],
     ) -> Option<u32> {
-        let vm = self.workers[worker].vm.as_mut()?;
+        let vm = self.vms[slot].vm.as_mut()?;
         if vm.failure().is_some() {
             return None;
         }
@@ -156,7 +153,7 @@ impl Host {
         state.stop_iteration = false;
         let asked = state.deferred.drain(..);
         self.elsewhere
-            .extend(asked.map(|(context, asked)| (worker, context, asked)));
+            .extend(asked.map(|(context, asked)| (slot, context, asked)));
         if outcome.is_err() {
             self.traps += 1;
         }
@@ -164,14 +161,14 @@ impl Host {
     }
 
     fn next_event(&self) -> Option<(u64, usize, Event)> {
-        let replies = self.workers.iter().enumerate().flat_map(|(worker, state)| {
+        let replies = self.vms.iter().enumerate().flat_map(|(slot, state)| {
             state
                 .replies
                 .iter()
                 .enumerate()
-                .map(move |(index, reply)| (reply.due, worker, Event::Reply(index)))
+                .map(move |(index, reply)| (reply.due, slot, Event::Reply(index)))
         });
-        let ticks = self.workers.iter().enumerate().flat_map(|(worker, state)| {
+        let ticks = self.vms.iter().enumerate().flat_map(|(slot, state)| {
             let alive = state.vm.iter().filter(|vm| vm.failure().is_none());
             alive.flat_map(move |vm| {
                 let ticking = vm
@@ -179,7 +176,7 @@ impl Host {
                     .roots
                     .iter()
                     .filter(|(_, root)| root.tick_period > 0);
-                ticking.map(move |(id, root)| (root.next_tick, worker, Event::Tick(*id)))
+                ticking.map(move |(id, root)| (root.next_tick, slot, Event::Tick(*id)))
             })
         });
         let drained = self
@@ -192,23 +189,23 @@ impl Host {
             .chain(ticks)
             .chain(drained)
             .filter(|(due, ..)| *due < NEVER)
-            .min_by_key(|(due, worker, _)| (*due, *worker))
+            .min_by_key(|(due, slot, _)| (*due, *slot))
     }
 
-    fn run_event(&mut self, worker: usize, event: Event) {
+    fn run_event(&mut self, slot: usize, event: Event) {
         match event {
             Event::Reply(index) => {
-                let reply = self.workers[worker].replies.remove(index);
-                self.deliver(worker, reply);
+                let reply = self.vms[slot].replies.remove(index);
+                self.deliver(slot, reply);
             }
             Event::Tick(root) => {
                 let now = self.clock.monotonic();
-                if let Some(vm) = &mut self.workers[worker].vm
+                if let Some(vm) = &mut self.vms[slot].vm
                     && let Some(context) = vm.state_mut().roots.get_mut(&root)
                 {
                     context.next_tick = now.saturating_add(context.tick_period);
                 }
-                self.root_callback(worker, root, Export::Tick, &[root]);
+                self.root_callback(slot, root, Export::Tick, &[root]);
             }
             Event::Drained => self.end_drained(),
         }
@@ -216,8 +213,8 @@ impl Host {
     }
 
     /// The reply goes to the root context, whichever stream made the call; the guest finds its way from there.
-    fn deliver(&mut self, worker: usize, pending: PendingReply) {
-        let Some(vm) = &mut self.workers[worker].vm else {
+    fn deliver(&mut self, slot: usize, pending: PendingReply) {
+        let Some(vm) = &mut self.vms[slot].vm else {
             return;
         };
         let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -235,7 +232,7 @@ impl Host {
             }
             Arrival::Unanswered(_) => CalloutReply::timeout(),
             Arrival::Grpc(incoming) => {
-                self.deliver_grpc(worker, pending.root, pending.token, incoming);
+                self.deliver_grpc(slot, pending.root, pending.token, incoming);
                 return;
             }
         };
@@ -251,8 +248,8 @@ impl Host {
             state.reply = Some(reply);
         }
         let args = [pending.root, pending.token, sizes.0, sizes.1, sizes.2];
-        self.root_callback(worker, pending.root, Export::HttpCallResponse, &args);
-        if let Some(vm) = &mut self.workers[worker].vm {
+        self.root_callback(slot, pending.root, Export::HttpCallResponse, &args);
+        if let Some(vm) = &mut self.vms[slot].vm {
             let state = vm.state_mut();
             state.reply = None;
             state.clear_status_message(pending.root);
@@ -262,8 +259,8 @@ impl Host {
     /// Asks the clusters for their replies, and notes when these are due.
     fn send_callouts(&mut self) {
         let now = self.clock.monotonic();
-        for worker in &mut self.workers {
-            let Some(vm) = &mut worker.vm else { continue };
+        for slot in &mut self.vms {
+            let Some(vm) = &mut slot.vm else { continue };
             for call in vm.state_mut().callouts.drain(..) {
                 let Some(cluster) = self.clusters.get_mut(&call.callout.cluster) else {
                     continue;
@@ -272,7 +269,7 @@ impl Host {
                 let Cluster::Scripted(cluster) = cluster else {
                     self.next_call += 1;
                     let id = CallId(self.next_call);
-                    worker.replies.push(PendingReply {
+                    slot.replies.push(PendingReply {
                         due: timeout
                             .map_or(NEVER, |timeout| now.saturating_add(nanoseconds(timeout))),
                         token: call.token,
@@ -295,7 +292,7 @@ impl Host {
                 // Without a timeout, a call that is never answered has no event.
                 let Some(delay) = delay else { continue };
                 let due = now.saturating_add(nanoseconds(delay).max(SHORTEST_DELAY));
-                worker.replies.push(PendingReply {
+                slot.replies.push(PendingReply {
                     due,
                     token: call.token,
                     root: call.root,
@@ -309,8 +306,8 @@ impl Host {
     fn announce_queues(&mut self) -> bool {
         let announcements = self.shared.announcements(self.id);
         for (queue, consumer) in &announcements {
-            let vm = self.workers.get(consumer.vm);
-            let vm = vm.and_then(|worker| worker.vm.as_ref());
+            let vm = self.vms.get(consumer.vm);
+            let vm = vm.and_then(|slot| slot.vm.as_ref());
             if vm.is_some_and(|vm| vm.state().roots.contains_key(&consumer.root)) {
                 let args = [consumer.root, *queue];
                 self.root_callback(consumer.vm, consumer.root, Export::QueueReady, &args);

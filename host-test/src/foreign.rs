@@ -33,7 +33,7 @@ impl Host {
             return false;
         };
         let arguments = arguments.as_ref();
-        let Some(vm) = &mut self.workers[index].vm else {
+        let Some(vm) = &mut self.vms[index].vm else {
             return false;
         };
         vm.state_mut().stale_buffer = arguments.to_vec();

@@ -2,49 +2,20 @@
 //!
 //! Every rule and every answer here was probed in Envoy 1.40 with its default settings and `upgrade_configs`.
 
+mod headers;
+mod refusal;
 mod response;
 mod target;
 
 use std::collections::VecDeque;
 
+pub(crate) use headers::{is_grpc, is_upgrade};
+pub(crate) use refusal::Refusal;
 pub(crate) use response::{ends_handshake, reply, send, to_client};
 pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};
-use crate::names::Names;
 use crate::request::Request;
-
-/// Headers that tell Envoy's router what to do; a client from outside is not to send them.
-static REMOVED_FROM_CLIENTS: Names = Names::new(&[
-    "keep-alive",
-    "x-envoy-ip-tags",
-    "proxy-connection",
-    "x-envoy-internal",
-    "x-envoy-retry-on",
-    "transfer-encoding",
-    "x-envoy-force-trace",
-    "x-envoy-max-retries",
-    "x-envoy-original-url",
-    "x-envoy-attempt-count",
-    "x-envoy-retry-grpc-on",
-    "x-forwarded-client-cert",
-    "x-envoy-external-address",
-    "x-envoy-is-timeout-retry",
-    "x-envoy-decorator-operation",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-retriable-header-names",
-    "x-envoy-retriable-status-codes",
-    "x-envoy-upstream-alt-stat-name",
-    "x-envoy-upstream-rq-timeout-ms",
-    "x-envoy-downstream-service-node",
-    "x-envoy-hedge-on-per-try-timeout",
-    "x-envoy-downstream-service-cluster",
-    "x-envoy-upstream-stream-duration-ms",
-    "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-upstream-rq-timeout-alt-response",
-]);
-/// How Envoy calls a path that does not begin with a slash.
-const NOT_RELATIVE: &str = "absolute_path_rejected";
 
 /// What the front is set up to do.
 #[derive(Clone, Debug)]
@@ -52,14 +23,6 @@ pub(crate) struct FrontSettings {
     pub(crate) trailers: bool,
     pub(crate) upgrade_types: Vec<String>,
     pub(crate) envoy_headers: bool,
-}
-
-/// Whether the headers ask for an upgrade, or grant one (Envoy `Http::Utility::isUpgrade`).
-pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers.get("upgrade").is_some_and(|kind| !kind.is_empty())
-        && tokens(headers.get("connection"))
-            .iter()
-            .any(|token| token == "upgrade")
 }
 
 /// A part of a message on its way to a filter; the flag is `end_of_stream`.
@@ -87,68 +50,6 @@ pub(crate) struct Admitted {
     pub(crate) parts: VecDeque<Part>,
 }
 
-/// An answer that Envoy gives before the filter chain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) body: &'static str,
-    pub(crate) details: &'static str,
-    /// Whether the parser gave up, so that not even an access log has the request's headers.
-    malformed: bool,
-}
-
-impl Refusal {
-    pub(crate) const CODEC_ERROR: Self = Self::malformed("http1.codec_error");
-    pub(crate) const INVALID_CHARACTERS: Self = Self::malformed("http1.invalid_characters");
-    pub(crate) const TWO_FRAMINGS: Self =
-        Self::malformed("http1.content_length_and_chunked_not_allowed");
-    pub(crate) const UNKNOWN_ENCODING: Self = Self {
-        status: 501,
-        body: "Not Implemented",
-        ..Self::malformed("http1.invalid_transfer_encoding")
-    };
-    pub(crate) const LOW_VERSION: Self = Self {
-        status: 426,
-        body: "Upgrade Required",
-        ..Self::malformed("low_version")
-    };
-    pub(crate) const TOO_LONG: Self = Self::too_large("http1.headers_too_large");
-    pub(crate) const TOO_MANY: Self = Self::too_large("http1.too_many_headers");
-
-    /// The answer to something that is no HTTP.
-    const fn malformed(details: &'static str) -> Self {
-        Self {
-            status: 400,
-            body: "Bad Request",
-            details,
-            malformed: true,
-        }
-    }
-
-    const fn plain(status: u16, details: &'static str) -> Self {
-        Self {
-            status,
-            body: "",
-            details,
-            malformed: false,
-        }
-    }
-
-    const fn too_large(details: &'static str) -> Self {
-        Self {
-            status: 431,
-            body: "Request Header Fields Too Large",
-            details,
-            malformed: true,
-        }
-    }
-
-    /// Whether Envoy closes the connection with this answer.
-    pub(crate) fn closes(&self) -> bool {
-        self.details != NOT_RELATIVE
-    }
-}
-
 /// Lets a request in as Envoy would. Of one that is not let in, the access log sees the headers that are returned.
 pub(crate) fn admit(
     request: Request,
@@ -156,10 +57,10 @@ pub(crate) fn admit(
     request_id: &str,
 ) -> Result<Admitted, (Refusal, HeaderMap)> {
     let mut headers = HeaderMap::with_room(Joining::Request);
-    if let Err(refusal) = read_headers(&request, settings, request_id, &mut headers) {
+    if let Err(refusal) = headers::read(&request, settings, request_id, &mut headers) {
         return Err((
             refusal,
-            if refusal.malformed {
+            if refusal.malformed_request() {
                 HeaderMap::new()
             } else {
                 headers
@@ -168,108 +69,6 @@ pub(crate) fn admit(
     }
     let parts = parts(request, settings, &headers);
     Ok(Admitted { headers, parts })
-}
-
-fn read_headers(
-    request: &Request,
-    settings: &FrontSettings,
-    request_id: &str,
-    headers: &mut HeaderMap,
-) -> Result<(), Refusal> {
-    if let Some(refusal) = request.refusal {
-        return Err(refusal);
-    }
-    target::check_sizes(request)?;
-    target::check_length(request)?;
-    target::start_line(request, headers)?;
-    for (name, value) in &request.headers {
-        target::check_header(name, value)?;
-        let name: &[u8] = if name.eq_ignore_ascii_case(b"host") {
-            b":authority"
-        } else {
-            name
-        };
-        headers.append(name, value);
-    }
-    if let Err(refusal) = target::check(headers) {
-        headers.remove(":scheme");
-        return Err(refusal);
-    }
-    let upgrade = strip_connection_headers(headers, settings);
-    headers.retain(|name| !REMOVED_FROM_CLIENTS.contains(name));
-    if headers
-        .get("expect")
-        .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
-    {
-        headers.remove("expect");
-    }
-    if settings.envoy_headers {
-        add_envoy_headers(headers, request_id);
-    }
-    upgrade
-}
-
-/// Whether Envoy answers this request in gRPC's way.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get("content-type")
-        .and_then(|value| value.strip_prefix(b"application/grpc"))
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-}
-
-/// `connection` and what it names go, but for an upgrade that is allowed.
-fn strip_connection_headers(
-    headers: &mut HeaderMap,
-    settings: &FrontSettings,
-) -> Result<(), Refusal> {
-    let nominated = tokens(headers.get("connection"));
-    let upgrades = nominated.iter().any(|token| token == "upgrade");
-    let kind = headers
-        .text("upgrade")
-        .filter(|kind| !kind.is_empty())
-        .map(|kind| kind.to_ascii_lowercase());
-    match kind {
-        Some(kind) if upgrades && kind != "h2c" => {
-            if !settings
-                .upgrade_types
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(&kind))
-            {
-                return Err(Refusal::plain(403, "upgrade_failed"));
-            }
-        }
-        _ => {
-            for name in nominated.iter().filter(|name| *name != "te") {
-                if name.starts_with(':') || name.starts_with("x-forwarded-") {
-                    return Err(Refusal::malformed("http1.connection_header_rejected"));
-                }
-                headers.remove(name);
-            }
-            headers.remove("connection");
-            headers.remove("upgrade");
-        }
-    }
-    if headers.contains("te") {
-        if tokens(headers.get("te"))
-            .iter()
-            .any(|token| token == "trailers")
-        {
-            headers.replace("te", "trailers");
-        } else {
-            headers.remove("te");
-        }
-    }
-    Ok(())
-}
-
-fn add_envoy_headers(headers: &mut HeaderMap, request_id: &str) {
-    if !headers.contains("x-forwarded-proto") {
-        let scheme = headers.get(":scheme").unwrap_or_default().to_vec();
-        headers.append("x-forwarded-proto", scheme);
-    }
-    if !headers.contains("x-request-id") {
-        headers.append("x-request-id", request_id);
-    }
 }
 
 /// HTTP/1 tells the end of a body in a part of its own; HTTP/2 with the last bytes.
@@ -312,14 +111,6 @@ fn parts(request: Request, settings: &FrontSettings, headers: &HeaderMap) -> Vec
         parts.push_back(Part::Body(Vec::new(), true));
     }
     parts
-}
-
-fn tokens(value: Option<&[u8]>) -> Vec<String> {
-    String::from_utf8_lossy(value.unwrap_or_default())
-        .split(',')
-        .map(|token| token.trim().to_ascii_lowercase())
-        .filter(|token| !token.is_empty())
-        .collect()
 }
 
 #[cfg(test)]

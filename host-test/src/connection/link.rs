@@ -2,7 +2,7 @@
 
 use super::{ClosedBy, Connection};
 use crate::functions::Export;
-use crate::plugins::Worker;
+use crate::plugins::VmSlot;
 use crate::state::{Deferred, Passing, StreamContext, Tcp};
 use crate::stream::{StreamInfo, Surroundings};
 use crate::vm::Vm;
@@ -77,7 +77,7 @@ impl Link {
         &self.seen
     }
 
-    pub(super) fn into_seen(mut self, vms: &mut [Worker]) -> Connection {
+    pub(super) fn into_seen(mut self, vms: &mut [VmSlot]) -> Connection {
         self.remove_context(vms);
         self.seen
     }
@@ -89,7 +89,7 @@ impl Link {
     }
 
     /// Takes the context out of a VM that goes away.
-    pub(crate) fn detach(&mut self, vm: usize, vms: &mut [Worker]) {
+    pub(crate) fn detach(&mut self, vm: usize, vms: &mut [VmSlot]) {
         if self.home.is_some_and(|(index, _)| index == vm) {
             self.remove_context(vms);
         }
@@ -335,7 +335,7 @@ impl Link {
         }
     }
 
-    fn remove_context(&mut self, vms: &mut [Worker]) {
+    fn remove_context(&mut self, vms: &mut [VmSlot]) {
         if !std::mem::take(&mut self.present) {
             return;
         }

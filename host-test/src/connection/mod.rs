@@ -167,7 +167,7 @@ impl Host {
     /// Takes what came of a connection. One that is open is given up, without any callback.
     pub fn take_connection(&mut self, connection: ConnectionId) -> Option<Connection> {
         let link = self.connections.remove(&connection)?;
-        Some(link.into_seen(&mut self.workers))
+        Some(link.into_seen(&mut self.vms))
     }
 
     /// Does to a connection what a callback of another context asked for.

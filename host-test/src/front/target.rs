@@ -3,7 +3,8 @@
 use crate::headers::HeaderMap;
 use crate::request::Request;
 
-use super::{NOT_RELATIVE, Refusal};
+use super::Refusal;
+use super::refusal::NOT_RELATIVE;
 
 /// Envoy's default `max_request_headers_kb`.
 const MAX_HEADER_BYTES: usize = 60 * 1024;

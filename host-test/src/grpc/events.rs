@@ -12,16 +12,15 @@ impl Host {
     /// Lets gRPC peers hear what guests asked for, and notes when what they answer is due.
     pub(crate) fn run_grpc(&mut self) {
         let now = self.clock.monotonic();
-        for worker in &mut self.workers {
-            let Some(vm) = &mut worker.vm else { continue };
+        for slot in &mut self.vms {
+            let Some(vm) = &mut slot.vm else { continue };
             for command in std::mem::take(&mut vm.state_mut().grpc.commands) {
-                let outcome = worker.grpc.run(command, &mut self.grpc_peers);
+                let outcome = slot.grpc.run(command, &mut self.grpc_peers);
                 if let Some(id) = outcome.cancelled {
-                    worker.replies.retain(|reply| reply.token != id);
+                    slot.replies.retain(|reply| reply.token != id);
                 }
                 let arrivals = outcome.arrivals.into_iter();
-                worker
-                    .replies
+                slot.replies
                     .extend(arrivals.map(|(delay, token, root, incoming)| PendingReply {
                         due: now.saturating_add(nanoseconds(delay).max(SHORTEST_DELAY)),
                         token,
@@ -32,8 +31,8 @@ impl Host {
         }
     }
 
-    pub(crate) fn deliver_grpc(&mut self, worker: usize, root: u32, id: u32, incoming: Incoming) {
-        let Some(vm) = &mut self.workers[worker].vm else {
+    pub(crate) fn deliver_grpc(&mut self, slot: usize, root: u32, id: u32, incoming: Incoming) {
+        let Some(vm) = &mut self.vms[slot].vm else {
             return;
         };
         let state = vm.state_mut();
@@ -64,8 +63,8 @@ impl Host {
                 (Export::GrpcClose, status)
             }
         };
-        self.root_callback(worker, root, export, &[root, id, argument]);
-        if let Some(vm) = &mut self.workers[worker].vm {
+        self.root_callback(slot, root, export, &[root, id, argument]);
+        if let Some(vm) = &mut self.vms[slot].vm {
             let state = vm.state_mut();
             state.grpc_metadata = GrpcMetadata::default();
             state.grpc_message = None;

@@ -33,8 +33,8 @@ impl Host {
 
     /// Ends what is overdue, now that a stream may have ended; and deletes the root contexts that said that they are done.
     pub(crate) fn settle_roots(&mut self) {
-        for index in 0..self.workers.len() {
-            let Some(vm) = &mut self.workers[index].vm else {
+        for index in 0..self.vms.len() {
+            let Some(vm) = &mut self.vms[index].vm else {
                 continue;
             };
             for root in std::mem::take(&mut vm.state_mut().done) {
@@ -52,16 +52,16 @@ impl Host {
         for thread in 0..self.threads {
             for base in 0..self.bases.len() {
                 let index = self.vm_index(base, thread);
-                for (_root, id) in std::mem::take(&mut self.workers[index].roots) {
+                for (_root, id) in std::mem::take(&mut self.vms[index].roots) {
                     self.end_root(index, id);
                 }
             }
         }
         self.settle();
-        for worker in &mut self.workers {
-            worker.vm = None;
-            worker.replies.clear();
-            worker.grpc.clear();
+        for slot in &mut self.vms {
+            slot.vm = None;
+            slot.replies.clear();
+            slot.grpc.clear();
         }
         self.draining.clear();
         self.plugins.clear();
@@ -115,21 +115,21 @@ impl Host {
 
     /// Ends a root context that no stream uses; false if one does.
     fn end_unused(&mut self, index: usize, root: &Arc<RootKey>) -> bool {
-        let worker = &self.workers[index];
-        let (Some(vm), Some(id)) = (&worker.vm, worker.roots.get(root).copied()) else {
+        let slot = &self.vms[index];
+        let (Some(vm), Some(id)) = (&slot.vm, slot.roots.get(root).copied()) else {
             return true;
         };
         if vm.state().streams.values().any(|stream| stream.root == id) {
             return false;
         }
-        self.workers[index].roots.remove(root);
+        self.vms[index].roots.remove(root);
         self.end_root(index, id);
         true
     }
 
     fn end_root(&mut self, index: usize, root: u32) {
         if self.root_callback(index, root, Export::Done, &[root]) == Some(0) {
-            if let Some(vm) = &mut self.workers[index].vm
+            if let Some(vm) = &mut self.vms[index].vm
                 && let Some(context) = vm.state_mut().roots.get_mut(&root)
             {
                 context.pending_done = true;
@@ -142,7 +142,7 @@ impl Host {
     /// Deletes a root context that is done.
     pub(crate) fn delete_root(&mut self, index: usize, root: u32) {
         self.root_callback(index, root, Export::Delete, &[root]);
-        if let Some(vm) = &mut self.workers[index].vm {
+        if let Some(vm) = &mut self.vms[index].vm {
             vm.state_mut().roots.remove(&root);
         }
     }
@@ -154,18 +154,18 @@ impl Host {
             let mut alive = false;
             for thread in 0..self.threads {
                 let index = self.vm_index(base, thread);
-                let worker = &mut self.workers[index];
-                if worker.roots.is_empty()
-                    && worker
+                let slot = &mut self.vms[index];
+                if slot.roots.is_empty()
+                    && slot
                         .vm
                         .as_ref()
                         .is_some_and(|vm| vm.state().roots.is_empty() || vm.failure().is_some())
                 {
-                    worker.vm = None;
-                    worker.replies.clear();
-                    worker.grpc.clear();
+                    slot.vm = None;
+                    slot.replies.clear();
+                    slot.grpc.clear();
                 }
-                alive |= worker.vm.is_some();
+                alive |= slot.vm.is_some();
             }
             if !alive {
                 self.release_base(base);

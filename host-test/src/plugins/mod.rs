@@ -28,7 +28,7 @@ pub struct PluginId(pub(crate) usize);
 
 /// The VM that one thread has of one kind, and which root context in it serves which configuration.
 #[derive(Default)]
-pub(crate) struct Worker {
+pub(crate) struct VmSlot {
     pub(crate) vm: Option<Vm>,
     pub(crate) roots: BTreeMap<Arc<RootKey>, u32>,
     pub(crate) replies: Vec<PendingReply>,
@@ -37,7 +37,7 @@ pub(crate) struct Worker {
     generation: u64,
 }
 
-impl Worker {
+impl VmSlot {
     pub(crate) fn is_dead(&self) -> bool {
         self.vm.as_ref().is_some_and(|vm| vm.failure().is_some())
     }
@@ -157,9 +157,8 @@ impl Host {
         if thread >= self.threads {
             return Vec::new();
         }
-        let worker = self.workers.get(self.vm_index(base, thread));
-        worker
-            .and_then(|worker| worker.vm.as_ref())
+        let slot = self.vms.get(self.vm_index(base, thread));
+        slot.and_then(|slot| slot.vm.as_ref())
             .map_or_else(Vec::new, |vm| vm.state().roots.keys().copied().collect())
     }
 
@@ -183,8 +182,8 @@ impl Host {
         let loaded = self.plugins.get(&plugin)?;
         let index = self.vm_index(loaded.base, thread);
         let handle = *loaded.handles.get(thread)?;
-        let worker = &self.workers[index];
-        if worker.generation == handle.generation && !worker.is_dead() {
+        let slot = &self.vms[index];
+        if slot.generation == handle.generation && !slot.is_dead() {
             return Some((index, handle.root));
         }
         let (root, settings) = (Arc::clone(&loaded.root), loaded.settings);
@@ -197,7 +196,7 @@ impl Host {
             return None;
         }
         let started = self.ensure_root(index, &root).ok();
-        let generation = self.workers[index].generation;
+        let generation = self.vms[index].generation;
         let handle = &mut self.plugins.get_mut(&plugin)?.handles[thread];
         handle.last_load = now;
         let root = started?;
@@ -248,7 +247,7 @@ impl Host {
                 }
             })?;
             let handle = &mut handles[thread];
-            (handle.generation, handle.root) = (self.workers[index].generation, id);
+            (handle.generation, handle.root) = (self.vms[index].generation, id);
         }
         self.settle();
         Ok(Loaded {
@@ -294,8 +293,8 @@ impl Host {
             tried: BTreeSet::new(),
             loaded: false,
         });
-        self.workers
-            .extend((0..self.threads).map(|_| Worker::default()));
+        self.vms
+            .extend((0..self.threads).map(|_| VmSlot::default()));
         self.bases.len() - 1
     }
 

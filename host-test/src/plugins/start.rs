@@ -62,14 +62,14 @@ impl Host {
         index: usize,
         root: &Arc<RootKey>,
     ) -> Result<u32, RefusalReason> {
-        if self.workers[index].vm.is_none() || self.workers[index].is_dead() {
+        if self.vms[index].vm.is_none() || self.vms[index].is_dead() {
             self.start_vm(index)?;
         }
-        let worker = &mut self.workers[index];
-        let Some(vm) = &mut worker.vm else {
+        let slot = &mut self.vms[index];
+        let Some(vm) = &mut slot.vm else {
             return Err(RefusalReason::VmStart);
         };
-        if let Some(id) = worker.roots.get(root) {
+        if let Some(id) = slot.roots.get(root) {
             return Ok(*id);
         }
         let outcome = start_root(vm, root);
@@ -77,11 +77,11 @@ impl Host {
         self.journal.collect(vm.state_mut());
         match &outcome {
             Ok(id) => {
-                worker.roots.insert(Arc::clone(root), *id);
+                slot.roots.insert(Arc::clone(root), *id);
             }
             Err(RefusalReason::Trap(_)) => self.traps += 1,
             // A VM without any root context is not kept.
-            Err(_) if worker.roots.is_empty() => worker.vm = None,
+            Err(_) if slot.roots.is_empty() => slot.vm = None,
             Err(_) => {}
         }
         outcome
@@ -90,18 +90,18 @@ impl Host {
     /// Puts a new VM in the place of a dead one. Streams that lived in the old one keep what they have.
     fn start_vm(&mut self, index: usize) -> Result<(), RefusalReason> {
         for stream in self.streams.values_mut() {
-            stream.detach(index, &mut self.workers);
+            stream.detach(index, &mut self.vms);
         }
         for connection in self.connections.values_mut() {
-            connection.detach(index, &mut self.workers);
+            connection.detach(index, &mut self.vms);
         }
-        self.workers[index].vm = None;
+        self.vms[index].vm = None;
         let thread = self.thread_of(index);
-        let worker = &mut self.workers[index];
-        worker.roots.clear();
-        worker.replies.clear();
-        worker.grpc.clear();
-        worker.generation += 1;
+        let slot = &mut self.vms[index];
+        slot.roots.clear();
+        slot.replies.clear();
+        slot.grpc.clear();
+        slot.generation += 1;
         if thread < self.worker_count {
             self.vm_starts += 1;
         }
@@ -110,7 +110,7 @@ impl Host {
         let state = self.vm_state(base, thread);
         match Vm::start(&self.bases[base].module, state, self.limits) {
             Ok(vm) => {
-                self.workers[index].vm = Some(vm);
+                self.vms[index].vm = Some(vm);
                 Ok(())
             }
             Err(mut born) => {

@@ -8,7 +8,7 @@ use crate::exchange::StreamId;
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::plugin::PluginSettings;
-use crate::plugins::Worker;
+use crate::plugins::VmSlot;
 use crate::state::{Common, Deferred, Message, StreamContext};
 use crate::vm::Vm;
 
@@ -145,7 +145,7 @@ impl Stream {
     }
 
     /// Takes the stream's contexts out of a VM that goes away.
-    pub(crate) fn detach(&mut self, vm: usize, vms: &mut [Worker]) {
+    pub(crate) fn detach(&mut self, vm: usize, vms: &mut [VmSlot]) {
         for filter in 0..self.filters.len() {
             if self.filters[filter]
                 .home
@@ -156,7 +156,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn detach_filter(&mut self, filter: usize, vms: &mut [Worker]) {
+    pub(super) fn detach_filter(&mut self, filter: usize, vms: &mut [VmSlot]) {
         if self.filters[filter].presence != Presence::Created {
             return;
         }
@@ -165,7 +165,7 @@ impl Stream {
     }
 
     /// Removes a context; what it had of the messages goes back to the stream.
-    fn remove_context(&mut self, filter: usize, vms: &mut [Worker]) {
+    fn remove_context(&mut self, filter: usize, vms: &mut [VmSlot]) {
         let context = self.filters[filter].context;
         let Some(vm) = vm_of(&self.filters[filter], vms) else {
             return;
@@ -394,7 +394,7 @@ impl Stream {
     }
 }
 
-fn vm_of<'a>(filter: &Filter, vms: &'a mut [Worker]) -> Option<&'a mut Vm> {
+fn vm_of<'a>(filter: &Filter, vms: &'a mut [VmSlot]) -> Option<&'a mut Vm> {
     let (index, _root) = filter.home?;
     vms[index].vm.as_mut()
 }

@@ -17,7 +17,7 @@ use crate::front::{self, Admitted, Part, Refusal};
 use crate::headers::{HeaderMap, Joining};
 use crate::journal::Journal;
 use crate::local_reply::LocalReply;
-use crate::plugins::{PluginId, Worker};
+use crate::plugins::{PluginId, VmSlot};
 use crate::request::Reply;
 use crate::routes::Routes;
 use crate::state::Deferred;
@@ -28,7 +28,7 @@ pub(crate) use filter::{Filter, StreamInfo};
 /// What a stream needs from its host while it moves.
 pub(crate) struct Surroundings<'a> {
     /// All VMs of the host.
-    pub(crate) vms: &'a mut [Worker],
+    pub(crate) vms: &'a mut [VmSlot],
     pub(crate) journal: &'a mut Journal,
     pub(crate) settings: &'a StreamSettings,
     pub(crate) wall_clock: u64,
@@ -276,7 +276,7 @@ impl Stream {
     }
 
     /// The stream's end, or its state if it has not ended.
-    pub(crate) fn into_exchange(mut self, vms: &mut [Worker]) -> Exchange {
+    pub(crate) fn into_exchange(mut self, vms: &mut [VmSlot]) -> Exchange {
         for filter in 0..self.filters.len() {
             self.detach_filter(filter, vms);
         }

@@ -1,83 +1,38 @@
 //! How a host is put together.
 
+mod offered;
+mod peers;
+mod plugin;
+
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attributes::{PropertyValue, Setting, Settings};
-use crate::callout::{Callout, CalloutReply};
 use crate::clock::{Clock, nanoseconds};
 use crate::diagnostics::{Allowance, Report};
-use crate::exchange::{LogLine, UpstreamRequest};
+use crate::exchange::LogLine;
 use crate::front::FrontSettings;
-use crate::grpc::{GrpcEvent, GrpcPeer, GrpcReply};
+use crate::grpc::GrpcPeer;
 use crate::host::{Host, Randomness};
 use crate::journal::{Journal, LogSink, TraceSink};
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::plugin::Plugin;
 use crate::request::Reply;
-use crate::routes::{Route, Routes};
+use crate::routes::Routes;
 use crate::shared::SharedState;
 use crate::state::Offered;
 use crate::status::LogLevel;
 use crate::stream::StreamSettings;
+
+pub(crate) use peers::{Answering, Cluster, Upstream};
+pub use plugin::{FailurePolicy, UnknownFailurePolicy};
 
 /// Envoy's default for `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: usize = 1024 * 1024;
 
 /// Envoy's default for `--drain-time-s`.
 const DRAIN_TIME: Duration = Duration::from_secs(600);
-
-/// Who answers as a cluster.
-pub(crate) enum Cluster {
-    Scripted(Box<dyn FnMut(&Callout) -> CalloutReply + Send>),
-    /// The caller, with `Host::call_replies`.
-    Manual,
-}
-
-/// A function that answers as an upstream.
-pub(crate) type Answering = Box<dyn FnMut(&UpstreamRequest) -> Reply + Send>;
-
-/// Who answers as the upstream.
-pub(crate) enum Upstream {
-    Scripted(Answering),
-    /// The caller, with `Host::upstream_replies`.
-    Manual,
-}
-
-/// What becomes of requests when the VM of their worker has died (Envoy's `failure_policy`). The request in whose callback
-/// it died gets a 503 in any case.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum FailurePolicy {
-    /// All later requests of the worker get a 503.
-    #[default]
-    FailClosed,
-    /// All later requests of the worker go past the filter.
-    FailOpen,
-    /// The next request starts a new VM.
-    FailReload,
-}
-
-/// A word that names no failure policy.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{0}` is no failure policy: use fail-closed, fail-open or fail-reload")]
-pub struct UnknownFailurePolicy(pub String);
-
-impl FromStr for FailurePolicy {
-    type Err = UnknownFailurePolicy;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "fail-closed" => Ok(Self::FailClosed),
-            "fail-open" => Ok(Self::FailOpen),
-            "fail-reload" => Ok(Self::FailReload),
-            other => Err(UnknownFailurePolicy(other.to_owned())),
-        }
-    }
-}
 
 /// Puts a [`Host`] together. Everything has a default that is Envoy's, or that makes runs repeatable.
 #[must_use = "a builder does nothing until it builds"]
@@ -140,37 +95,6 @@ impl HostBuilder {
         }
     }
 
-    /// The `vm_id`, under which VMs share data and queues; empty without this. This and what follows about plugins is for
-    /// those that [`Host::add_plugin`] adds; for others see [`Plugin`].
-    pub fn vm_id(mut self, vm_id: impl Into<String>) -> Self {
-        self.template = self.template.vm_id(vm_id);
-        self
-    }
-
-    /// The VM configuration.
-    pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.template = self.template.vm_configuration(configuration);
-        self
-    }
-
-    /// An environment variable that the guest may see; it sees no others (Envoy's `host_env_keys` and `key_values`).
-    pub fn environment(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.template = self.template.environment(key, value);
-        self
-    }
-
-    /// The plugin's name, as the property `plugin_name` has it; `plugin` without this.
-    pub fn plugin_name(mut self, name: impl Into<String>) -> Self {
-        self.template = self.template.name(name);
-        self
-    }
-
-    /// The plugin's `root_id`; empty without this.
-    pub fn root_id(mut self, root_id: impl Into<String>) -> Self {
-        self.template = self.template.root_id(root_id);
-        self
-    }
-
     /// How many workers there are, each with VMs of its own; 1 without this. Streams go to them in turn.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
@@ -188,19 +112,6 @@ impl HostBuilder {
     /// the listener (`--drain-time-s`). 600 seconds without this, as in Envoy. See [`Host::drain`].
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
-        self
-    }
-
-    /// What becomes of requests when the VM of their worker has died.
-    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
-        self.template = self.template.failure_policy(policy);
-        self
-    }
-
-    /// How long after a start of a VM [`FailurePolicy::FailReload`] does not start another one; see
-    /// [`Plugin::reload_backoff`]. One second without this, as in Envoy.
-    pub fn reload_backoff(mut self, backoff: Duration) -> Self {
-        self.template = self.template.reload_backoff(backoff);
         self
     }
 
@@ -236,12 +147,6 @@ impl HostBuilder {
     /// Whether trailers of HTTP/1.1 arrive (Envoy's `enable_trailers`); not without this. Those of HTTP/2 always do.
     pub fn trailers(mut self, enabled: bool) -> Self {
         self.stream.front.trailers = enabled;
-        self
-    }
-
-    /// Envoy's plugin option of this name (since 1.35). Without it, pausing at headers pauses the body's callbacks too.
-    pub fn allow_on_headers_stop_iteration(mut self, allowed: bool) -> Self {
-        self.template = self.template.allow_on_headers_stop_iteration(allowed);
         self
     }
 
@@ -314,153 +219,6 @@ impl HostBuilder {
     /// Shared data, queues and metrics in common with another host, as within one Envoy.
     pub fn shared(mut self, shared: SharedState) -> Self {
         self.shared = shared;
-        self
-    }
-
-    /// Who answers requests that the filter lets through; without this, an upstream that says 200.
-    pub fn upstream(
-        mut self,
-        upstream: impl FnMut(&UpstreamRequest) -> Reply + Send + 'static,
-    ) -> Self {
-        self.upstream = Upstream::Scripted(Box::new(upstream));
-        self
-    }
-
-    /// One more route behind the others; see [`Route`]. Without any, everything leads to the upstream. Where there are some, a
-    /// request that none matches gets a 404, when it has passed the filters.
-    pub fn route(mut self, route: Route) -> Self {
-        self.stream.routes.list.push(route);
-        self
-    }
-
-    /// A cluster that [routes](Route::to) can lead to, and who answers there.
-    pub fn upstream_cluster(
-        mut self,
-        name: impl Into<String>,
-        upstream: impl FnMut(&UpstreamRequest) -> Reply + Send + 'static,
-    ) -> Self {
-        let name = name.into();
-        self.stream.routes.clusters.insert(name.clone());
-        self.upstream_clusters.insert(name, Box::new(upstream));
-        self
-    }
-
-    /// The caller answers, with [`Host::upstream_replies`].
-    pub fn manual_upstream(mut self) -> Self {
-        self.upstream = Upstream::Manual;
-        self
-    }
-
-    /// A cluster that guests can call with `proxy_http_call`, and what it answers.
-    pub fn cluster(
-        mut self,
-        name: impl Into<String>,
-        peer: impl FnMut(&Callout) -> CalloutReply + Send + 'static,
-    ) -> Self {
-        self.clusters
-            .insert(name.into(), Cluster::Scripted(Box::new(peer)));
-        self
-    }
-
-    /// A cluster that guests can call with `proxy_http_call`; the caller answers, with [`Host::take_calls`] and
-    /// [`Host::call_replies`].
-    pub fn manual_cluster(mut self, name: impl Into<String>) -> Self {
-        self.clusters.insert(name.into(), Cluster::Manual);
-        self
-    }
-
-    /// A function that guests can call with `proxy_call_foreign_function`, before any of Envoy's with the same name. It gets
-    /// the arguments, and answers with a result or with a status of the ABI other than 0.
-    ///
-    /// ```
-    /// # use postern_host::{Host, Module};
-    /// # fn example(module: &Module) {
-    /// let host = Host::builder(module)
-    ///     .foreign_function("reverse", |arguments| {
-    ///         if arguments.is_empty() {
-    ///             return Err(2);
-    ///         }
-    ///         Ok(arguments.iter().rev().copied().collect())
-    ///     })
-    ///     .build();
-    /// # }
-    /// ```
-    pub fn foreign_function(
-        mut self,
-        name: impl Into<String>,
-        function: impl FnMut(&[u8]) -> Result<Vec<u8>, u32> + Send + 'static,
-    ) -> Self {
-        let functions = &mut self.offered.foreign_functions;
-        functions.add(name.into(), Box::new(function));
-        self
-    }
-
-    /// A property that guests read on every stream, in place of what the host would compute, or where it would have nothing.
-    /// Those of the upstream are there from its answer on, as in Envoy; the plugin's own and `xds.node` in root contexts too.
-    /// The path is written with dots; see [`property_at`](Self::property_at) for segments that contain some.
-    ///
-    /// ```
-    /// # use postern_host::{Host, Module};
-    /// # fn example(module: &Module) {
-    /// let host = Host::builder(module)
-    ///     .property("xds.route_name", "orders")
-    ///     .property("xds.listener_direction", 1_i64)
-    ///     .property("metadata.filter_metadata.ns.weight", 0.5)
-    ///     .property_at(["metadata", "filter_metadata", "envoy.lb", "canary"], true)
-    ///     .without_property("source.address")
-    ///     .build();
-    /// # }
-    /// ```
-    pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
-        let path = Settings::split(path);
-        let properties = &mut self.offered.properties;
-        properties.set(path, Setting::Value(value.into()));
-        self
-    }
-
-    /// The same, for a path given in segments.
-    pub fn property_at<S: Into<String>>(
-        mut self,
-        path: impl IntoIterator<Item = S>,
-        value: impl Into<PropertyValue>,
-    ) -> Self {
-        let path = path.into_iter().map(Into::into);
-        let properties = &mut self.offered.properties;
-        properties.set(path, Setting::Value(value.into()));
-        self
-    }
-
-    /// A property that guests do not find, with everything under it.
-    pub fn without_property(mut self, path: &str) -> Self {
-        let path = Settings::split(path);
-        self.offered.properties.set(path, Setting::Absent);
-        self
-    }
-
-    /// A cluster with a gRPC service that guests can call with `proxy_grpc_call` and `proxy_grpc_stream`. The peer is asked
-    /// each time that something reaches it, and answers with what it sends then.
-    ///
-    /// ```
-    /// # use postern_host::{GrpcEvent, GrpcReply, Host, Module};
-    /// # fn example(module: &Module) {
-    /// let host = Host::builder(module)
-    ///     .grpc_service("authz", |event| match event {
-    ///         GrpcEvent::Call(call, message) if call.method == "Check" => GrpcReply::ok(message),
-    ///         GrpcEvent::Call(..) => GrpcReply::error(12, "no such method"),
-    ///         GrpcEvent::Message(_, message) => GrpcReply::new().message(message),
-    ///         GrpcEvent::HalfClosed(_) => GrpcReply::new().status(0, ""),
-    ///         _ => GrpcReply::new(),
-    ///     })
-    ///     .build();
-    /// # }
-    /// ```
-    pub fn grpc_service(
-        mut self,
-        cluster: impl Into<String>,
-        peer: impl FnMut(&GrpcEvent<'_>) -> GrpcReply + Send + 'static,
-    ) -> Self {
-        let cluster = cluster.into();
-        self.grpc_peers.insert(cluster, Box::new(peer));
         self
     }
 
