@@ -11,7 +11,8 @@ use crate::headers::HeaderMap;
 pub struct Callout {
     /// The cluster.
     pub cluster: String,
-    /// The headers with `:method`, `:path` and `:authority`.
+    /// The headers with `:method`, `:path` and `:authority`; if there is a body, with its length in place of any that the guest
+    /// gave.
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
@@ -22,13 +23,9 @@ pub struct Callout {
 }
 
 impl Callout {
-    /// The headers that go out: with a length in place of the one that the guest gave (Envoy `Context::httpCall`), and with what
-    /// Envoy's router adds.
+    /// The headers that go out: with what Envoy's router adds.
     pub(crate) fn on_the_wire(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
-        if !self.body.is_empty() {
-            headers.replace("content-length", self.body.len().to_string());
-        }
         headers.replace("x-envoy-internal", "true");
         if !self.timeout.is_zero() {
             let timeout = self.timeout.as_millis().to_string();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Answer, Call, Stop};
 use crate::callout::{Callout, NewCallout};
 use crate::foreign;
+use crate::headers::HeaderMap;
 use crate::pairs;
 use crate::status::Status;
 
@@ -31,9 +32,14 @@ pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
     let headers = call.read(arguments.headers.0, arguments.headers.1)?;
     let body = call.read(arguments.body.0, arguments.body.1)?;
     let trailers = call.read(arguments.trailers.0, arguments.trailers.1)?;
+    let mut headers: HeaderMap = pairs::decode(&headers).into_iter().collect();
+    if !body.is_empty() {
+        // Whatever length the guest gave (Envoy `Context::httpCall`).
+        headers.replace("content-length", body.len().to_string());
+    }
     let callout = Callout {
         cluster,
-        headers: pairs::decode(&headers).into_iter().collect(),
+        headers,
         body,
         trailers: pairs::decode(&trailers).into_iter().collect(),
         timeout: Duration::from_millis(u64::from(arguments.timeout)),
