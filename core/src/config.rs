@@ -1,11 +1,15 @@
 //! The plugin's configuration: what is particular to one gateway.
 
 mod fault;
+#[cfg(feature = "sync")]
+mod sync;
 mod written;
 
 use serde::Deserialize;
 
 use crate::canonical::CanonicalPath;
+#[cfg(feature = "sync")]
+use crate::feed::Source;
 use crate::json::strictly_read;
 use crate::policy::Policy;
 use crate::time::{Seconds, Timestamp};
@@ -48,6 +52,23 @@ pub struct Config {
     pub mode: Mode,
     /// The paths that the filter answers itself, in canonical form.
     pub paths: Vec<(OwnPath, String)>,
+    /// Where the policy is read from, unless it stands in the configuration.
+    #[cfg(feature = "sync")]
+    pub sync: Option<SyncConfig>,
+}
+
+/// Where a gateway reads its policy from.
+#[cfg(feature = "sync")]
+#[derive(Clone, Debug)]
+pub struct SyncConfig {
+    /// The feed, and whom to believe about it.
+    pub source: Source,
+    /// The host's name for where the admin service is.
+    pub cluster: String,
+    /// The authority of the admin service in requests.
+    pub authority: String,
+    /// The environment variable that holds the gateway's credential.
+    pub credential_env: String,
 }
 
 /// Whether the filter enforces what it decides.

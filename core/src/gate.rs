@@ -16,8 +16,10 @@ pub use answer::Answer;
 pub use outcome::{Action, Forward, Outcome, Record, Terms, Value};
 
 use crate::config::{Config, ConfigFault, ConfigRule, Written};
+use crate::feed::{Sync, Work};
 use crate::keyring::KeyRing;
 use crate::policy::Policy;
+use crate::policy::document::Document;
 use crate::random::{Random, RandomFailed};
 use crate::roots::RootKeys;
 use crate::time::Timestamp;
@@ -30,11 +32,25 @@ pub struct Gate {
     policy: Policy,
     keys: KeyRing,
     service_tokens: ServiceTokens,
+    /// For the keys of the policies that are still to come.
+    roots: RootKeys,
+    standing: Standing,
+}
+
+/// Whether there is a policy to decide by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// There is.
+    Good,
+    /// None has come yet.
+    NoPolicy,
+    /// The one there is is too old.
+    Stale,
 }
 
 impl Gate {
-    /// Takes a plugin configuration with an inline policy. `environment` tells the value of an environment variable; `now`
-    /// is `None` if the clock is not to be trusted.
+    /// Takes a plugin configuration. Without an inline policy, everything is refused until one has come. `environment` tells
+    /// the value of an environment variable; `now` is `None` if the clock is not to be trusted.
     ///
     /// # Errors
     /// Every fault that could be found, each with its path; none of their texts holds a secret.
@@ -45,22 +61,15 @@ impl Gate {
     ) -> Result<Self, Vec<ConfigFault>> {
         let written = Written::from_json(json).map_err(|fault| vec![fault])?;
         let (config, document) = written.check(now)?;
-        let policy = Policy::from_document(&document).map_err(|faults| {
-            let within = |path: String| {
-                if path.is_empty() {
-                    String::new()
-                } else {
-                    format!(".{path}")
-                }
-            };
-            faults
-                .into_iter()
-                .map(|fault| ConfigFault {
-                    path: format!("policy.inline{}", within(fault.path)),
-                    rule: ConfigRule::Policy(fault.rule),
-                })
-                .collect::<Vec<_>>()
-        })?;
+        let standing = if document.is_some() {
+            Standing::Good
+        } else {
+            Standing::NoPolicy
+        };
+        let policy = match document {
+            Some(document) => inline(&document)?,
+            None => Policy::default(),
+        };
         config.check_own_paths(&policy)?;
 
         let name = &config.root_key_env;
@@ -73,19 +82,69 @@ impl Gate {
         let roots =
             environment(name).ok_or_else(|| fault(ConfigRule::RootKeysMissing(name.clone())))?;
         let roots = RootKeys::parse(&roots).map_err(|error| fault(ConfigRule::RootKeys(error)))?;
-        Self::new(config, policy, &roots).map_err(fault)
+        let mut gate = Self::new(config, policy, roots).map_err(fault)?;
+        gate.standing = standing;
+        Ok(gate)
     }
 
     /// Puts a gate together from its parts.
-    fn new(config: Config, policy: Policy, roots: &RootKeys) -> Result<Self, ConfigRule> {
-        let keys = KeyRing::build(policy.keys(), roots, &config.issuer, &config.token_audience)
-            .map_err(|error| ConfigRule::Shape(error.to_string()))?;
+    fn new(config: Config, policy: Policy, roots: RootKeys) -> Result<Self, ConfigRule> {
+        let keys = KeyRing::build(
+            policy.keys(),
+            &roots,
+            &config.issuer,
+            &config.token_audience,
+        )
+        .map_err(|error| ConfigRule::Shape(error.to_string()))?;
         Ok(Self {
             config,
             policy,
             keys,
             service_tokens: ServiceTokens::default(),
+            roots,
+            standing: Standing::Good,
         })
+    }
+
+    /// Does a step of work on the policy that is to come, of about `budget` records, and takes it once it is whole.
+    pub fn work(&mut self, sync: &mut Sync, budget: usize, random: &mut dyn Random) -> Work {
+        let before = self.policy.keys().to_vec();
+        let work = sync.work(&mut self.policy, budget);
+        if let Work::Switched(_) = work
+            && self.policy.keys() != before
+        {
+            self.take_keys(random);
+        }
+        work
+    }
+
+    /// Says whether there is a policy to decide by; while there is none, everything is refused.
+    pub fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
+    /// Whether there is a policy to decide by.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Derives the keys of the policy in force. What was made or verified with those before goes with them. Without keys,
+    /// for whatever reason, no token is good and none is made.
+    fn take_keys(&mut self, random: &mut dyn Random) {
+        let config = &self.config;
+        let keys = KeyRing::build(
+            self.policy.keys(),
+            &self.roots,
+            &config.issuer,
+            &config.token_audience,
+        );
+        let remembers = self.keys.remembered().is_some();
+        self.keys = keys.unwrap_or_default();
+        if remembers {
+            // Without randomness tokens are verified anew each time, which is as good and costs more.
+            let _remembers = self.keys.remember(random);
+        }
+        self.service_tokens = ServiceTokens::default();
     }
 
     /// The same gate, and from now on it remembers which access tokens it has verified. Its decisions are the same; those
@@ -112,4 +171,24 @@ impl Gate {
     pub fn keys(&self) -> &KeyRing {
         &self.keys
     }
+}
+
+/// The policy that stands in a configuration.
+fn inline(document: &Document) -> Result<Policy, Vec<ConfigFault>> {
+    Policy::from_document(document).map_err(|faults| {
+        let within = |path: String| {
+            if path.is_empty() {
+                String::new()
+            } else {
+                format!(".{path}")
+            }
+        };
+        faults
+            .into_iter()
+            .map(|fault| ConfigFault {
+                path: format!("policy.inline{}", within(fault.path)),
+                rule: ConfigRule::Policy(fault.rule),
+            })
+            .collect()
+    })
 }

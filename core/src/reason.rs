@@ -233,6 +233,8 @@ reasons! {
     MetadataMethod = "metadata_method", Some(Problem::MethodNotAllowed), "This path takes GET and HEAD only.";
 
     NoKey = "no_key", Some(Problem::Unavailable), "No key can sign access tokens here and now.";
+    NoPolicy = "no_policy", Some(Problem::Unavailable), "The gateway has no policy yet.";
+    PolicyStale = "policy_stale", Some(Problem::Unavailable), "The gateway's policy is too old to decide by.";
     Clock = "clock", Some(Problem::Unavailable), "The gateway's clock cannot be trusted.";
     Randomness = "randomness", Some(Problem::Unavailable), "The gateway has no randomness.";
     HostCall = "host_call", Some(Problem::Unavailable), "A call of the filter to its host failed.";

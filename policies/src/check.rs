@@ -143,6 +143,14 @@ impl Subject {
             let note = "the root keys are not checked: they are in the gateway's environment only";
             report.notes.push(note.to_owned());
         }
+        if gateway
+            .as_ref()
+            .is_some_and(|gateway| gateway.contains_key("sync"))
+        {
+            let note =
+                "the gateway's credential is not checked: it is in the gateway's environment only";
+            report.notes.push(note.to_owned());
+        }
         if let Some((part, value)) = policy {
             self.check_policy(&part, &value, gateway, at, report);
         }
@@ -183,12 +191,38 @@ impl Subject {
     fn check_together(&self, gateway: &Map<String, Value>, policy: &Document, report: &mut Report) {
         let source = self.gateway.as_ref().unwrap_or(&self.policy);
         let mut config = gateway.clone();
+        config.remove("sync");
         config.insert("policy".to_owned(), serde_json::json!({ "inline": policy }));
         for fault in gateway::refusals(&Value::Object(config)) {
             report
                 .faults
                 .push(finding(source, &fault.path, fault.rule.to_string()));
         }
+    }
+}
+
+impl Report {
+    /// What was loaded.
+    ///
+    /// # Errors
+    /// Why nothing was: the faults, or that there is no policy here.
+    pub fn into_loaded(self) -> Result<Loaded, Vec<Finding>> {
+        let Some(loaded) = self.loaded else {
+            let mut faults = self.faults;
+            if faults.is_empty() {
+                faults.push(Finding {
+                    file: self.file,
+                    line: None,
+                    path: "sync".to_owned(),
+                    code: None,
+                    sentence: "the policy is read from a feed; write it to a file with `postern-admin policy export`, \
+                               and give that as the policy and this as the gateway's configuration"
+                        .to_owned(),
+                });
+            }
+            return Err(faults);
+        };
+        Ok(loaded)
     }
 }
 
@@ -278,7 +312,7 @@ fn object(source: &Source, faults: &mut Vec<Finding>) -> Option<Map<String, Valu
 /// Whether the members of a file are those of a plugin configuration rather than a policy's.
 fn is_configuration(members: &Map<String, Value>) -> bool {
     let of_policy = ["format", "persons", "services", "tokens"];
-    let of_configuration = ["gateway_id", "issuer", "policy", "root_key_env"];
+    let of_configuration = ["gateway_id", "issuer", "policy", "root_key_env", "sync"];
     let has = |names: &[&str]| names.iter().any(|name| members.contains_key(*name));
     has(&of_configuration) && !has(&of_policy)
 }

@@ -33,7 +33,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Prepares `policy` for a gateway. `gateway` is a plugin configuration; its `policy`, if it has one, is replaced.
+    /// Prepares `policy` for a gateway. `gateway` is a plugin configuration; its `policy` or `sync`, if it has one, is replaced.
     ///
     /// # Errors
     /// [`PrepareError::Refused`] with every fault for which a gateway would refuse the two.
@@ -51,6 +51,7 @@ impl Prepared {
         }
         let root_keys = root_keys(&policy, random)?;
         let mut config = gateway.clone();
+        config.remove("sync");
         config.insert("policy".to_owned(), json!({ "inline": policy }));
         let gate_of = |json: &str| {
             Gate::from_json(json.as_bytes(), Some(crate::clock::now()), |_| {

@@ -5,6 +5,8 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::canonical::{HostFault, PathFault};
+#[cfg(feature = "sync")]
+use crate::feed::PublicKeyError;
 use crate::id::Shown;
 use crate::policy::{MAX_ACCESS_TOKEN_LIFE, PolicyRule};
 use crate::roots::RootKeyError;
@@ -96,6 +98,43 @@ pub enum ConfigRule {
     /// What the variable holds is no set of root keys.
     #[error("the root keys in the environment variable are refused: {0}")]
     RootKeys(RootKeyError),
+    /// The policy stands in the configuration or comes from a feed.
+    #[cfg(feature = "sync")]
+    #[error("the policy comes from policy.inline or from sync, not from both")]
+    TwoSources,
+    /// Without a policy nothing is decided.
+    #[cfg(feature = "sync")]
+    #[error("there is no policy: say policy.inline, or sync")]
+    NoSource,
+    /// The host knows where the admin service is by this name.
+    #[cfg(feature = "sync")]
+    #[error(
+        "is no name of a cluster: it is empty, or has a space or a character that is not ASCII"
+    )]
+    Cluster,
+    /// A key that signs what the feed says.
+    #[cfg(feature = "sync")]
+    #[error(transparent)]
+    PublicKey(PublicKeyError),
+    /// The alarm must come first.
+    #[cfg(feature = "sync")]
+    #[error("must be less than deny_after")]
+    WarnAfterDeny,
+    /// A request to the feed may take longer.
+    #[cfg(feature = "sync")]
+    #[error("must be at least 45 s, since a request that waits for news may take that long")]
+    WarnTooSoon,
+    /// The variable is not in the VM's environment.
+    #[cfg(feature = "sync")]
+    #[error(
+        "the environment variable {} is not set for this VM; list it in host_env_keys or key_values of the VM's environment_variables",
+        Shown(.0)
+    )]
+    CredentialMissing(String),
+    /// What the variable holds is no credential of a gateway.
+    #[cfg(feature = "sync")]
+    #[error("the environment variable {} holds no credential of a gateway, which begins with psg_", Shown(.0))]
+    Credential(String),
     /// A rule of the policy.
     #[error(transparent)]
     Policy(PolicyRule),

@@ -2,6 +2,10 @@
 
 use serde::Deserialize;
 
+#[cfg(feature = "sync")]
+use super::SyncConfig;
+#[cfg(feature = "sync")]
+use super::sync::WrittenSync;
 use super::{
     Config, ConfigFault, ConfigRule, DEFAULT_EXCHANGE_PATH, DEFAULT_KEY_SET_PATH,
     DEFAULT_OAUTH_PATH, FilterState, Identity, Mode, OwnPath,
@@ -26,7 +30,14 @@ pub(crate) struct Written {
     issuer: String,
     token_audience: String,
     root_key_env: String,
+    #[cfg(not(feature = "sync"))]
     policy: WrittenPolicy,
+    #[cfg(feature = "sync")]
+    #[serde(default, deserialize_with = "present")]
+    policy: Option<WrittenPolicy>,
+    #[cfg(feature = "sync")]
+    #[serde(default, deserialize_with = "present")]
+    sync: Option<WrittenSync>,
     #[serde(default)]
     exchange: WrittenExchange,
     #[serde(default = "default_identity")]
@@ -53,7 +64,7 @@ pub fn gateway_id_of(json: &[u8]) -> Option<&str> {
     is_id(name).then_some(name)
 }
 
-/// Where the policy comes from.
+/// A policy that stands in the configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 struct WrittenPolicy {
@@ -120,10 +131,10 @@ fn default_key_set_path() -> String {
 
 /// Collects faults with their paths.
 #[derive(Default)]
-struct Faults(Vec<ConfigFault>);
+pub(super) struct Faults(Vec<ConfigFault>);
 
 impl Faults {
-    fn add(&mut self, path: impl Into<String>, rule: ConfigRule) {
+    pub(super) fn add(&mut self, path: impl Into<String>, rule: ConfigRule) {
         let path = path.into();
         self.0.push(ConfigFault { path, rule });
     }
@@ -157,7 +168,7 @@ impl Written {
     pub(crate) fn check(
         self,
         now: Option<Timestamp>,
-    ) -> Result<(Config, Document), Vec<ConfigFault>> {
+    ) -> Result<(Config, Option<Document>), Vec<ConfigFault>> {
         let mut faults = Faults::default();
         self.check_names(&mut faults);
         self.check_hosts(&mut faults);
@@ -168,6 +179,8 @@ impl Written {
         faults.repeated("filter_state", &self.filter_state, |part| part.as_str());
         let mode = self.check_mode(now, &mut faults);
         let paths = self.check_paths(&mut faults);
+        #[cfg(feature = "sync")]
+        let sync = self.check_source(&mut faults);
         if !faults.0.is_empty() {
             return Err(faults.0);
         }
@@ -187,8 +200,14 @@ impl Written {
             filter_state: self.filter_state,
             mode,
             paths,
+            #[cfg(feature = "sync")]
+            sync,
         };
-        Ok((config, self.policy.inline))
+        #[cfg(feature = "sync")]
+        let policy = self.policy;
+        #[cfg(not(feature = "sync"))]
+        let policy = Some(self.policy);
+        Ok((config, policy.map(|policy| policy.inline)))
     }
 
     fn check_names(&self, faults: &mut Faults) {
@@ -215,13 +234,27 @@ impl Written {
             faults.add("token_audience", ConfigRule::TokenAudience);
         }
         let name = &self.root_key_env;
-        let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-        if !name.bytes().all(fits)
-            || name.is_empty()
-            || name.starts_with(|c: char| c.is_ascii_digit())
-        {
+        if !is_environment_name(name) {
             faults.add("root_key_env", ConfigRule::EnvironmentName(name.clone()));
         }
+    }
+
+    /// Where the policy comes from: one of two.
+    #[cfg(feature = "sync")]
+    fn check_source(&self, faults: &mut Faults) -> Option<SyncConfig> {
+        let sync = match (&self.policy, &self.sync) {
+            (Some(_), None) => return None,
+            (None, Some(sync)) => sync,
+            (Some(_), Some(_)) => {
+                faults.add("sync", ConfigRule::TwoSources);
+                return None;
+            }
+            (None, None) => {
+                faults.add("", ConfigRule::NoSource);
+                return None;
+            }
+        };
+        sync.check(faults)
     }
 
     fn check_hosts(&self, faults: &mut Faults) {
@@ -286,6 +319,13 @@ impl Written {
         }
         paths
     }
+}
+
+pub(super) fn is_environment_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    !name.is_empty()
+        && name.bytes().all(fits)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 #[cfg(test)]

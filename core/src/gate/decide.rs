@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Refused, public_sentence};
 use super::outcome::{Action, Forward, Known, Outcome, Record, Terms, Value};
-use super::{Gate, exchange};
+use super::{Gate, Standing, exchange};
 use crate::access_token::{self, AccessTokenFault, Facts, verify_or_remember};
 use crate::api_token::{self, ApiTokenFault};
 use crate::canonical::{CanonicalPath, Host, HttpMethod};
@@ -108,9 +108,11 @@ impl Gate {
         } else {
             Terms::Problem
         };
-        let decided = match now {
-            Some(now) => self.decide_head(&head, now, &decision, random),
-            None => Err(Reason::Clock.into()),
+        let decided = match (self.standing, now) {
+            (Standing::NoPolicy, _) => Err(Reason::NoPolicy.into()),
+            (Standing::Stale, _) => Err(Reason::PolicyStale.into()),
+            (Standing::Good, None) => Err(Reason::Clock.into()),
+            (Standing::Good, Some(now)) => self.decide_head(&head, now, &decision, random),
         };
         let mut outcome = self.outcome(decided, decision, terms);
         self.only_count(&mut outcome, now, head.reserved_names());
@@ -141,7 +143,12 @@ impl Gate {
         decision: DecisionId,
         random: &mut dyn Random,
     ) -> Outcome<'_> {
-        exchange::answer_form(self, form, now, decision, random)
+        let reason = match self.standing {
+            Standing::NoPolicy => Reason::NoPolicy,
+            Standing::Stale => Reason::PolicyStale,
+            Standing::Good => return exchange::answer_form(self, form, now, decision, random),
+        };
+        self.give_up(reason, decision, Terms::OAuthForm)
     }
 
     /// The answer where the adapter itself has failed: a call to the host, or its own state.

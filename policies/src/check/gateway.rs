@@ -19,8 +19,14 @@ pub(super) fn check(
     faults: &mut Vec<Finding>,
 ) -> (Option<Map<String, Value>>, Option<Value>) {
     let policy = members.remove("policy");
+    let reads_feed = members.contains_key("sync");
     let before = faults.len();
     let inline = match (policy, whole) {
+        (Some(_), true) if reads_feed => {
+            faults.push(part.finding("sync", ConfigRule::TwoSources.to_string()));
+            None
+        }
+        (None, true) if reads_feed => None,
         (Some(policy), true) => inline(part, policy, faults),
         (Some(_), false) => {
             let sentence =
@@ -66,13 +72,15 @@ fn inline(part: &Part<'_>, policy: Value, faults: &mut Vec<Finding>) -> Option<V
 
 /// Adds every fault of the members, the policy aside.
 fn collect(part: &Part<'_>, members: &Map<String, Value>, faults: &mut Vec<Finding>) {
-    let template = Value::Object(defaults());
+    let mut template = defaults();
     let mut config = members.clone();
-    config.extend(
-        template
-            .get("policy")
-            .map(|policy| ("policy".to_owned(), policy.clone())),
-    );
+    if config.contains_key("sync") {
+        template.remove("policy");
+        template.insert("sync".to_owned(), sync());
+    }
+    let policy = template.get("policy");
+    config.extend(policy.map(|policy| ("policy".to_owned(), policy.clone())));
+    let template = Value::Object(template);
     let mut mending = Mending::new(config, &template);
     loop {
         let found = refusals(&mending.record());
@@ -112,6 +120,17 @@ fn without_position(mut fault: ConfigFault) -> ConfigFault {
         sentence.truncate(end);
     }
     fault
+}
+
+/// A source of the policy that is in order.
+fn sync() -> Value {
+    json!({
+        "cluster": "postern_admin",
+        "authority": "admin.invalid",
+        "credential_env": "POSTERN_GATEWAY_CREDENTIAL",
+        // RFC 8032, 7.1, test 1.
+        "public_keys": ["ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"],
+    })
 }
 
 /// Members that are in order, one for each that must be there.

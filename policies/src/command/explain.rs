@@ -56,8 +56,7 @@ impl Arguments {
         let report = Subject::read(&self.policy, self.gateway.as_deref())
             .map_err(|error| said(&error))?
             .check(at);
-        let faults = report.faults;
-        let Loaded { policy, gateway } = report.loaded.ok_or_else(|| {
+        let Loaded { policy, gateway } = report.into_loaded().map_err(|faults| {
             let faults: Vec<_> = faults.iter().map(|fault| format!("\n{fault}")).collect();
             Failure::Said(format!(
                 "a gateway would refuse this policy:{}",

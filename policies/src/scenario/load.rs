@@ -71,7 +71,7 @@ pub(super) fn load(file: &Path) -> Result<Scenario, ScenarioError> {
     let subject = Subject::read(&policy_file, gateway_file.as_deref())?;
     // Warnings depend on the instant, faults do not.
     let report = subject.check(written.at.unwrap_or(Timestamp::MAX));
-    let Loaded { policy, gateway } = report.loaded.ok_or(ScenarioError::Refused(report.faults))?;
+    let Loaded { policy, gateway } = report.into_loaded().map_err(ScenarioError::Refused)?;
 
     let mut cases = Vec::with_capacity(written.cases.len());
     let mut names = BTreeSet::new();

@@ -41,6 +41,7 @@ const HEADINGS: &[(&str, &str, &str)] = &[
     ("policy.schema.json", "bypass", "### Bypass"),
     ("gateway.schema.json", "configuration", "## Members"),
     ("gateway.schema.json", "policy", "### Source of the policy"),
+    ("gateway.schema.json", "sync", "### Policy sync"),
     ("gateway.schema.json", "exchange", "### Exchange"),
     ("scenario.schema.json", "", "## Scenarios"),
     ("scenario.schema.json", "case", "### Cases"),
@@ -90,13 +91,8 @@ fn every_member_of_the_schemas_is_in_the_reference_with_its_default() {
             &schema["$defs"][definition]
         };
         let is_required = |name: &str| {
-            // The configuration's policy is required of what a gateway loads, not of a file for this command.
-            let lists = [&object["required"], &schema["required"]];
-            let depth = if name == "policy" { 2 } else { 1 };
-            lists.iter().take(depth).any(|list| {
-                list.as_array()
-                    .is_some_and(|list| list.iter().any(|required| required == name))
-            })
+            let list = object["required"].as_array();
+            list.is_some_and(|list| list.iter().any(|required| required == name))
         };
         let expected: BTreeMap<String, String> = object["properties"]
             .as_object()
@@ -147,8 +143,13 @@ fn every_member_of_a_configuration_is_explained_with_an_example() {
             .map(|name| format!("{parent}{name}"))
             .collect()
     };
-    let mut names = [names("configuration", ""), names("exchange", "exchange.")].concat();
-    names.retain(|name| name != "exchange");
+    let mut names = [
+        names("configuration", ""),
+        names("sync", "sync."),
+        names("exchange", "exchange."),
+    ]
+    .concat();
+    names.retain(|name| name != "exchange" && name != "sync");
     for name in names {
         let bold = format!("**`{name}`**");
         let paragraph = paragraphs.iter().find(|paragraph| {
@@ -196,7 +197,7 @@ fn the_policies_and_configurations_in_the_reference_are_in_order() {
         assert_eq!(run.code, 0, "{}", run.stdout);
         checked += 1;
     }
-    assert_eq!(checked, 2);
+    assert_eq!(checked, 3);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use postern_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, file, postern};
-use crate::gateway_faults::gateway_rows;
+use crate::gateway_faults::{gateway_rows, sync_rows};
 
 /// A value for a place, the path at which a fault is told, and its sentence.
 pub(crate) type Row = (&'static str, Value, &'static str, &'static str);
@@ -54,6 +54,17 @@ fn gateway() -> Value {
         "identity": ["person"],
         "filter_state": ["record"],
     })
+}
+
+fn synced_gateway() -> Value {
+    let mut gateway = gateway();
+    gateway["sync"] = json!({
+        "cluster": "postern_admin",
+        "authority": "admin.internal",
+        "credential_env": "POSTERN_GATEWAY_CREDENTIAL",
+        "public_keys": ["ed25519:PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"],
+    });
+    gateway
 }
 
 fn hash(digit: char) -> String {
@@ -368,7 +379,13 @@ fn start_sentences() -> Vec<String> {
     let good = RootKey::generate("r1", &mut postern::entropy::Entropy).unwrap();
     let good = Some(good.expose());
     assert_eq!(told_at_the_start(true, true, good), [""; 0]);
+    let without_source = Gate::from_json(gateway().to_string().as_bytes(), None, |_| None);
+    let without_source = without_source.map(|_| ()).unwrap_err();
     [
+        without_source
+            .iter()
+            .map(|fault| fault.rule.to_string())
+            .collect(),
         told_at_the_start(false, true, None),
         told_at_the_start(false, true, Some("r1:short")),
         told_at_the_start(true, false, good),
@@ -378,18 +395,24 @@ fn start_sentences() -> Vec<String> {
 
 /// The faults of the policy with `value` at `pointer`, as paths and sentences.
 fn faults_of(policy: &Value, gateway: &Value) -> Vec<(String, String)> {
+    faults_of_file(policy, Some(gateway))
+}
+
+/// The same for a file, and the gateway's configuration if that is in another one.
+fn faults_of_file(file: &Value, gateway: Option<&Value>) -> Vec<(String, String)> {
     let folder = Folder::with(&[
-        ("policy.json", &policy.to_string()),
-        ("gateway.json", &gateway.to_string()),
+        ("policy.json", &file.to_string()),
+        (
+            "gateway.json",
+            &gateway.map(Value::to_string).unwrap_or_default(),
+        ),
     ]);
-    let run = postern(&[
-        "policy",
-        "check",
-        "--json",
-        &folder.path("policy.json"),
-        "--gateway",
-        &folder.path("gateway.json"),
-    ]);
+    let (file, beside) = (folder.path("policy.json"), folder.path("gateway.json"));
+    let mut arguments = vec!["policy", "check", "--json", &file];
+    if gateway.is_some() {
+        arguments.extend(["--gateway", &beside]);
+    }
+    let run = postern(&arguments);
     let told = run.json();
     assert_eq!(run.code == 0, told["ok"] == true);
     let faults = told["files"][0]["faults"].as_array().unwrap();
@@ -416,6 +439,8 @@ fn with(mut document: Value, pointer: &str, value: &Value) -> Value {
 #[test]
 fn the_policy_that_the_rows_break_is_in_order() {
     assert_eq!(faults_of(&policy(), &gateway()), []);
+    assert_eq!(faults_of(&policy(), &synced_gateway()), []);
+    assert_eq!(faults_of_file(&synced_gateway(), None), []);
 }
 
 #[test]
@@ -427,6 +452,10 @@ fn every_broken_rule_is_told_at_its_place() {
     }
     for (pointer, value, path, sentence) in gateway_rows() {
         let told = faults_of(&policy(), &with(gateway(), pointer, &value));
+        assert_eq!(told, [(path.to_owned(), sentence.to_owned())]);
+    }
+    for (pointer, value, path, sentence) in sync_rows() {
+        let told = faults_of_file(&with(synced_gateway(), pointer, &value), None);
         assert_eq!(told, [(path.to_owned(), sentence.to_owned())]);
     }
     let told = faults_of(&policy(), &gateway_in_shadow_for_ever());
@@ -444,8 +473,8 @@ fn the_references_list_every_fault_and_no_other() {
     };
     lists("../docs/policy.md", &sentences(policy_rows()));
     let of_the_start = start_sentences();
-    assert_eq!(of_the_start.len(), 3);
-    let mut of_gateway = sentences(gateway_rows());
+    assert_eq!(of_the_start.len(), 4);
+    let mut of_gateway = [sentences(gateway_rows()), sentences(sync_rows())].concat();
     of_gateway.push(SHADOW_TOO_LONG.to_owned());
     of_gateway.extend(of_the_start);
     lists("../docs/configuration.md", &of_gateway);

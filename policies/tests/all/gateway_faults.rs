@@ -140,3 +140,89 @@ pub(crate) fn gateway_rows() -> Vec<Row> {
         ),
     ]
 }
+
+const KEY: &str = "ed25519:PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
+
+/// Those of a source that is a feed.
+pub(crate) fn sync_rows() -> Vec<Row> {
+    vec![
+        (
+            "/policy",
+            json!({"inline": {"format": 1}}),
+            "sync",
+            "the policy comes from policy.inline or from sync, not from both",
+        ),
+        (
+            "/sync/feed",
+            json!("a b"),
+            "sync.feed",
+            "\"a b\" is no id: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+        ),
+        (
+            "/sync/cluster",
+            json!("postern admin"),
+            "sync.cluster",
+            "is no name of a cluster: it is empty, or has a space or a character that is not ASCII",
+        ),
+        (
+            "/sync/authority",
+            json!("Admin.internal:8443"),
+            "sync.authority",
+            "write it as \"admin.internal\": lower case, without port and without a trailing dot",
+        ),
+        (
+            "/sync/credential_env",
+            json!("psg"),
+            "sync.credential_env",
+            "\"psg\" is no name of an environment variable: use capital letters, digits and _, not a digit first",
+        ),
+        (
+            "/sync/public_keys",
+            json!([]),
+            "sync.public_keys",
+            "the list is empty",
+        ),
+        (
+            "/sync/public_keys",
+            json!([KEY, KEY]),
+            "sync.public_keys[1]",
+            "a text of 51 bytes is there twice",
+        ),
+        (
+            "/sync/public_keys",
+            json!(["PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"]),
+            "sync.public_keys[0]",
+            "a public key begins with `ed25519:`",
+        ),
+        (
+            "/sync/public_keys",
+            json!([format!("{KEY}=")]),
+            "sync.public_keys[0]",
+            "a public key has 43 characters of base64url after `ed25519:`, without `=`",
+        ),
+        (
+            "/sync/public_keys",
+            json!(["ed25519:AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]),
+            "sync.public_keys[0]",
+            "these 32 bytes are no Ed25519 public key",
+        ),
+        (
+            "/sync/public_keys",
+            json!(["ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]),
+            "sync.public_keys[0]",
+            "this key is of small order, so anybody can sign for it",
+        ),
+        (
+            "/sync/warn_after",
+            json!("44s"),
+            "sync.warn_after",
+            "must be at least 45 s, since a request that waits for news may take that long",
+        ),
+        (
+            "/sync/deny_after",
+            json!("5m"),
+            "sync.warn_after",
+            "must be less than deny_after",
+        ),
+    ]
+}

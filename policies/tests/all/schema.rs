@@ -55,6 +55,7 @@ pub(crate) fn definitions(schema: &str) -> Vec<String> {
 }
 
 /// A kind of document: its schema, one that has every object in it, and where each definition is.
+#[derive(Clone)]
 pub(crate) struct Kind {
     pub(crate) schema: &'static str,
     base: Value,
@@ -63,7 +64,7 @@ pub(crate) struct Kind {
     refusal: fn(&Value) -> Option<String>,
 }
 
-pub(crate) fn kinds() -> [Kind; 3] {
+pub(crate) fn kinds() -> [Kind; 4] {
     [
         Kind {
             schema: "policy.schema.json",
@@ -87,6 +88,16 @@ pub(crate) fn kinds() -> [Kind; 3] {
             places: &[
                 ("configuration", ""),
                 ("policy", "/policy"),
+                ("exchange", "/exchange"),
+            ],
+            refusal: refusal_of_gateway,
+        },
+        Kind {
+            schema: "gateway.schema.json",
+            base: base_synced_gateway(),
+            places: &[
+                ("configuration", ""),
+                ("sync", "/sync"),
                 ("exchange", "/exchange"),
             ],
             refusal: refusal_of_gateway,
@@ -139,6 +150,18 @@ fn base_gateway() -> Value {
         "policy": {"inline": {"format": 1}},
         "exchange": {},
     })
+}
+
+fn base_synced_gateway() -> Value {
+    let mut gateway = base_gateway();
+    gateway.as_object_mut().unwrap().remove("policy");
+    gateway["sync"] = json!({
+        "cluster": "postern_admin",
+        "authority": "admin.internal",
+        "credential_env": "POSTERN_GATEWAY_CREDENTIAL",
+        "public_keys": ["ed25519:PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"],
+    });
+    gateway
 }
 
 fn base_scenario() -> Value {
@@ -226,11 +249,17 @@ impl Kind {
     }
 }
 
-/// A caller has exactly one member, so a member is put in the place of the one that is there; shadow mode has two, so
-/// either brings the other.
+/// A caller has exactly one member, and a policy one source, so a member is put in the place of the one that is there;
+/// shadow mode has two, so either brings the other.
 fn put(place: &str, members: &mut serde_json::Map<String, Value>, name: &str, value: &Value) {
     if place.ends_with("/as") {
         members.clear();
+    }
+    if let Some(other) = [("policy", "sync"), ("sync", "policy")]
+        .iter()
+        .find_map(|(one, other)| (*one == name).then_some(*other))
+    {
+        members.remove(other);
     }
     if name == "shadow_until" {
         members.insert("mode".to_owned(), json!("shadow"));
@@ -256,9 +285,11 @@ fn the_schemas_are_schemas() {
 #[test]
 fn the_places_are_all_that_there_are_and_the_bases_are_in_order() {
     for kind in kinds() {
-        let placed: BTreeSet<_> = kind
-            .places
+        // A configuration has one source of its policy, so it takes two to have all that there is.
+        let placed: BTreeSet<_> = kinds()
             .iter()
+            .filter(|other| other.schema == kind.schema)
+            .flat_map(|other| other.places)
             .map(|(name, _)| (*name).to_owned())
             .collect();
         let defined: BTreeSet<_> = definitions(kind.schema).into_iter().collect();
@@ -379,7 +410,7 @@ fn both_require_the_same_members() {
 
 #[test]
 fn a_default_that_is_written_down_changes_nothing() {
-    let [policy, gateway, _] = kinds();
+    let [policy, gateway, synced, _] = kinds();
     for (definition, place) in policy.places {
         let properties = policy.definition(definition)["properties"].clone();
         for (name, member) in properties.as_object().unwrap() {
@@ -407,7 +438,13 @@ fn a_default_that_is_written_down_changes_nothing() {
             assert_eq!(read(written), read(absent), "{place}/{name}");
         }
     }
-    for (definition, place) in gateway.places {
+    let places = |gateway: Kind| {
+        let places = gateway.places.iter();
+        places
+            .map(|place| (gateway.clone(), place))
+            .collect::<Vec<_>>()
+    };
+    for (gateway, (definition, place)) in [places(gateway), places(synced)].concat() {
         let properties = gateway.definition(definition)["properties"].clone();
         for (name, member) in properties.as_object().unwrap() {
             let Some(default) = member.get("default") else {

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use crate::schema::{Kind, kinds, validator};
 
+const KEY: &str = "ed25519:PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
+
 #[test]
 fn both_refuse_what_has_the_wrong_form() {
-    let [policy, gateway, scenario] = kinds();
+    let [policy, gateway, synced, scenario] = kinds();
     let rows: &[(&Kind, &str, &str, Value)] = &[
         (&policy, "", "format", json!(2)),
         (&policy, "", "roles", json!(["a", "a"])),
@@ -99,6 +101,19 @@ fn both_refuse_what_has_the_wrong_form() {
         (&gateway, "", "mode", json!("shadow")),
         (&gateway, "", "shadow_until", json!("2026-12-31T00:00:00Z")),
         (&gateway, "", "shadow_until", json!("90d")),
+        (&synced, "", "sync", json!({})),
+        (&synced, "/sync", "feed", json!("")),
+        (&synced, "/sync", "cluster", json!("")),
+        (&synced, "/sync", "cluster", json!("a b")),
+        (&synced, "/sync", "authority", json!("Admin.internal")),
+        (&synced, "/sync", "authority", json!("admin.internal:")),
+        (&synced, "/sync", "authority", json!("https://admin")),
+        (&synced, "/sync", "credential_env", json!("lower")),
+        (&synced, "/sync", "public_keys", json!([])),
+        (&synced, "/sync", "public_keys", json!(["ed25519:AAAA"])),
+        (&synced, "/sync", "public_keys", json!([KEY, KEY])),
+        (&synced, "/sync", "warn_after", json!(300)),
+        (&synced, "/sync", "deny_after", json!("1 h")),
         (&scenario, "", "at", json!("now")),
         (&scenario, "/cases/0", "as", json!({"none": false})),
         (&scenario, "/cases/0", "as", json!({})),
