@@ -18,6 +18,8 @@ pub(crate) struct Status(u32);
 pub(crate) enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
+    #[cfg(feature = "sync")]
+    CallResponseHeaders = 6,
 }
 
 /// A level of the host's log.
@@ -29,6 +31,8 @@ pub(crate) enum Level {
 }
 
 const REQUEST_BODY: u32 = 0;
+#[cfg(feature = "sync")]
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
 const COUNTER: u32 = 0;
@@ -105,6 +109,13 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
 pub(crate) fn request_body(length: usize) -> Result<Vec<u8>, Status> {
     // SAFETY: `owned` passes pointers that are valid for writing.
     owned(|data, size| unsafe { proxy_get_buffer_bytes(REQUEST_BODY, 0, length, data, size) })
+}
+
+/// The body of the answer to a call; readable where the answer is handed over only.
+#[cfg(feature = "sync")]
+pub(crate) fn call_response_body(length: usize) -> Result<Vec<u8>, Status> {
+    // SAFETY: `owned` passes pointers that are valid for writing.
+    owned(|data, size| unsafe { proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, length, data, size) })
 }
 
 /// All pairs of a map, encoded.

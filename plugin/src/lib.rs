@@ -15,6 +15,11 @@ mod host;
 mod metrics;
 mod root;
 mod stream;
+#[cfg(feature = "sync")]
+mod sync;
+#[cfg(not(feature = "sync"))]
+#[path = "without_sync.rs"]
+mod sync;
 
 // The SDK's macro writes `#[no_mangle]`, which `deny(unsafe_code)` passes in code of another crate's macro.
 proxy_wasm::main! {{

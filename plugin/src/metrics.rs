@@ -67,7 +67,7 @@ impl Counters {
 }
 
 /// A metric that cannot be kept is no reason to refuse a request; it is said in the log.
-fn note(result: Result<(), Status>) {
+pub(crate) fn note(result: Result<(), Status>) {
     if let Err(status) = result {
         host::log(
             Level::Warn,

@@ -1,7 +1,7 @@
 //! A root context: one plugin configuration in one VM. A VM can hold several, and an old one lives until its listener has
 //! drained, so nothing here is shared between them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use postern_core::clock::ClockGuard;
@@ -19,9 +19,16 @@ use crate::held::Held;
 use crate::host::{self, Level};
 use crate::metrics::Metrics;
 use crate::stream::{self, Stream};
+use crate::sync::Client;
 
 /// How often `on_tick` comes, in milliseconds.
 const TICK: u32 = 1000;
+
+/// The same, with policy sync: answers come by themselves, so only pauses and failures wait for a tick.
+const SYNC_TICK: u32 = 200;
+
+/// The same, while there is a policy to work on: a third of the time then.
+const BUSY_TICK: u32 = 10;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -36,7 +43,9 @@ pub(crate) struct Root {
 
 /// Everything that an accepted configuration has brought up.
 pub(crate) struct Configured {
-    pub(crate) gate: Gate,
+    /// Changed by policy sync, between requests.
+    pub(crate) gate: RefCell<Gate>,
+    client: Option<RefCell<Client>>,
     pub(crate) ids: DecisionIds,
     pub(crate) metrics: Metrics,
     /// Streams that wait for a form.
@@ -44,12 +53,36 @@ pub(crate) struct Configured {
     /// Where the record of a decision is written, so that no request allocates for it.
     pub(crate) line: RefCell<Vec<u8>>,
     clock: ClockGuard,
+    tick: Cell<u32>,
 }
 
 impl Configured {
     /// The time to decide by, or `None` if the clock is not to be trusted.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        now(&self.clock)
+        let now = now(&self.clock)?;
+        let doubts =
+            |client: &RefCell<Client>| client.try_borrow().is_ok_and(|client| client.doubts(now));
+        (!self.client.as_ref().is_some_and(doubts)).then_some(now)
+    }
+
+    /// Lets policy sync go on. While there is work left, ticks come faster.
+    fn drive(&self, context: &dyn Context) {
+        let Some(client) = &self.client else { return };
+        if let (Ok(mut client), Ok(mut gate)) =
+            (client.try_borrow_mut(), self.gate.try_borrow_mut())
+        {
+            let period = if client.drive(context, &mut gate) {
+                BUSY_TICK
+            } else {
+                SYNC_TICK
+            };
+            if self.tick.replace(period) != period && host::set_tick_period(period).is_err() {
+                host::log(
+                    Level::Error,
+                    "postern: the host no longer takes the period of its ticks",
+                );
+            }
+        }
     }
 }
 
@@ -62,9 +95,13 @@ impl Root {
             .remembering(&mut HostRandom)
             .map_err(|error| error.to_string())?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
-        if gate.config().form && host::set_tick_period(TICK).is_err() {
+        let client = Client::of(&gate)?;
+        let tick = if client.is_some() { SYNC_TICK } else { TICK };
+        let needs_ticks = gate.config().form || client.is_some();
+        if needs_ticks && host::set_tick_period(tick).is_err() {
             return Err(
-                "exchange.form needs a host that has ticks, to end streams that wait".to_owned(),
+                "exchange.form and sync need a host that has ticks, to end streams that wait and to ask for changes"
+                    .to_owned(),
             );
         }
         let mut slot = self
@@ -75,7 +112,9 @@ impl Root {
         report(&gate);
         *slot = Some(Rc::new(Configured {
             metrics: Metrics::define(&gate, now),
-            gate,
+            gate: RefCell::new(gate),
+            client: client.map(RefCell::new),
+            tick: Cell::new(tick),
             ids,
             held: Held::default(),
             line: RefCell::default(),
@@ -92,7 +131,25 @@ impl Root {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        call: u32,
+        _headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
+        let Some(configured) = self.current() else {
+            return;
+        };
+        if let Some(client) = &configured.client
+            && let Ok(mut client) = client.try_borrow_mut()
+        {
+            client.arrived(call, body_size);
+        }
+        configured.drive(self);
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -119,6 +176,7 @@ impl RootContext for Root {
         let (Some(configured), Ok(now)) = (self.current(), host::monotonic_clock()) else {
             return;
         };
+        configured.drive(self);
         for context in configured.held.overdue(now) {
             // A stream that has ended meanwhile has released itself, so the context is there.
             if host::set_effective_context(context).is_ok() {

@@ -47,7 +47,10 @@ impl Stream {
         let pairs = host::header_pairs(Map::RequestHeaders).unwrap_or_default();
         #[cfg(feature = "test-trap")]
         trap_if_asked(&pairs);
-        let outcome = configured.gate.decide(
+        let Ok(gate) = configured.gate.try_borrow() else {
+            return refuse_unconfigured();
+        };
+        let outcome = gate.decide(
             &pairs,
             end_of_stream,
             configured.now(),
@@ -66,7 +69,7 @@ impl Stream {
                     leave(configured, &record);
                     return Action::Continue;
                 }
-                Err(_) => configured.gate.give_up(Reason::HostCall, record.id, terms),
+                Err(_) => gate.give_up(Reason::HostCall, record.id, terms),
             },
             Outcome {
                 action: Decided::AwaitForm,
@@ -78,7 +81,6 @@ impl Stream {
                     self.phase = Phase::AwaitsForm;
                     return Action::Pause;
                 }
-                let gate = &configured.gate;
                 gate.give_up(Reason::TooManyForms, record.id, Terms::OAuthForm)
             }
             answered => answered,
@@ -97,9 +99,10 @@ impl Stream {
             return refuse_form(configured, Reason::HostCall);
         };
         let id = configured.ids.next_id();
-        let outcome = configured
-            .gate
-            .decide_form(&form, configured.now(), id, &mut HostRandom);
+        let Ok(gate) = configured.gate.try_borrow() else {
+            return refuse_unconfigured();
+        };
+        let outcome = gate.decide_form(&form, configured.now(), id, &mut HostRandom);
         answer(configured, outcome)
     }
 }
@@ -156,10 +159,10 @@ impl HttpContext for Stream {
 /// Refuses the form that the stream at hand waits for.
 pub(crate) fn refuse_form(configured: &Configured, reason: Reason) -> Action {
     let id = configured.ids.next_id();
-    answer(
-        configured,
-        configured.gate.give_up(reason, id, Terms::OAuthForm),
-    )
+    match configured.gate.try_borrow() {
+        Ok(gate) => answer(configured, gate.give_up(reason, id, Terms::OAuthForm)),
+        Err(_) => refuse_unconfigured(),
+    }
 }
 
 fn answer(configured: &Configured, outcome: Outcome<'_>) -> Action {
@@ -209,10 +212,13 @@ fn clean_trailers(shadow: bool) -> Result<(), ()> {
 /// reason to refuse the request.
 fn leave(configured: &Configured, record: &Record<'_>) {
     configured.metrics.count(record.reason, record.shadow);
-    let Ok(mut buffer) = configured.line.try_borrow_mut() else {
+    let (Ok(gate), Ok(mut buffer)) = (
+        configured.gate.try_borrow(),
+        configured.line.try_borrow_mut(),
+    ) else {
         return;
     };
-    for &part in &configured.gate.config().filter_state {
+    for &part in &gate.config().filter_state {
         if let Some(value) = record.write(part, &mut buffer)
             && host::set_property(part.key(), value).is_err()
         {
