@@ -116,6 +116,7 @@ mod tests {
         Artefact {
             path: PathBuf::from("/somewhere/target/postern.wasm"),
             bytes: 0,
+            most: 1,
             sha256: String::new(),
         }
     }

@@ -23,12 +23,18 @@ use crate::workspace::Workspace;
 /// What a module may weigh, names included: every worker of a gateway compiles and keeps its own copy.
 const MAX_BYTES: usize = 400 * 1024;
 
+/// The same for the module that reads its policy from a feed: docs/decisions/012-sync-module.md.
+const MAX_SYNC_BYTES: usize = 500 * 1024;
+
 /// What the command line says.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Copy the module to this file as well
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Build target/postern-sync.wasm too, which reads its policy from a feed
+    #[arg(long)]
+    sync: bool,
     /// Build target/postern-test-trap.wasm too, which traps on demand and is for tests alone
     #[arg(long)]
     test_artefacts: bool,
@@ -51,14 +57,16 @@ pub(crate) enum WasmError {
     Prune(#[from] PruneError),
     /// The module would cost each worker of a gateway too much.
     #[error(
-        "the module has {actual} bytes, {} more than the {MAX_BYTES} that it may have, names included; it is left as {} to \
-         be looked into",
-        .actual - MAX_BYTES,
+        "the module has {actual} bytes, {} more than the {most} that it may have, names included; it is left as {} to be \
+         looked into",
+        .actual - .most,
         .left.display()
     )]
     TooLarge {
         /// Its size in bytes.
         actual: usize,
+        /// What it may have.
+        most: usize,
         /// Where it is.
         left: PathBuf,
     },
@@ -79,6 +87,8 @@ pub(crate) struct Artefact {
     pub(crate) path: PathBuf,
     /// Its size in bytes.
     pub(crate) bytes: usize,
+    /// What it may have.
+    pub(crate) most: usize,
     /// Its SHA-256 in hexadecimal.
     pub(crate) sha256: String,
 }
@@ -96,6 +106,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Wa
         fs::copy(&artefact.path, output).map_err(file)?;
         println!("{}  a copy of it", output.display());
     }
+    if arguments.sync || arguments.test_artefacts {
+        print(&build(workspace, &toolchain, Variant::Sync)?);
+    }
     if arguments.test_artefacts {
         print(&build(workspace, &toolchain, Variant::TestTrap)?);
     }
@@ -109,9 +122,19 @@ pub(crate) fn print(artefact: &Artefact) {
         artefact.path.display(),
         artefact.bytes,
         artefact.bytes as f64 / 1024.0,
-        MAX_BYTES / 1024,
+        artefact.most / 1024,
         artefact.sha256
     );
+}
+
+impl Variant {
+    /// What its module may weigh.
+    fn most(self) -> usize {
+        match self {
+            Self::Product | Self::TestTrap => MAX_BYTES,
+            Self::Sync => MAX_SYNC_BYTES,
+        }
+    }
 }
 
 /// Compiles and prunes one variant.
@@ -120,7 +143,10 @@ pub(crate) fn build(
     toolchain: &Toolchain,
     variant: Variant,
 ) -> Result<Artefact, WasmError> {
-    let abi = Abi::read(&workspace.root().join("plugin/abi"))?;
+    let mut abi = Abi::read(&workspace.root().join("plugin/abi"))?;
+    if variant == Variant::Sync {
+        abi.add(Abi::read(&workspace.root().join("plugin/abi/sync"))?);
+    }
     let compiled = compile::compile(workspace, toolchain, variant)?;
     let raw = fs::read(&compiled).map_err(|source| WasmError::File {
         path: compiled,
@@ -128,8 +154,9 @@ pub(crate) fn build(
     })?;
     let module = prune::prune(&raw, &abi)?;
     let path = variant.path(workspace);
-    store(&path, &module)?;
+    store(&path, &module, variant.most())?;
     Ok(Artefact {
+        most: variant.most(),
         path,
         bytes: module.len(),
         sha256: digest::of_bytes(&module),
@@ -137,9 +164,9 @@ pub(crate) fn build(
 }
 
 /// Puts a module in its place; one that is too large, in another.
-fn store(path: &Path, module: &[u8]) -> Result<(), WasmError> {
+fn store(path: &Path, module: &[u8], most: usize) -> Result<(), WasmError> {
     let too_large = path.with_extension("too-large.wasm");
-    let place = if module.len() > MAX_BYTES {
+    let place = if module.len() > most {
         &too_large
     } else {
         path
@@ -148,9 +175,10 @@ fn store(path: &Path, module: &[u8]) -> Result<(), WasmError> {
         path: place.to_owned(),
         source,
     })?;
-    if module.len() > MAX_BYTES {
+    if module.len() > most {
         return Err(WasmError::TooLarge {
             actual: module.len(),
+            most,
             left: too_large,
         });
     }
@@ -172,7 +200,7 @@ mod tests {
     fn a_module_of_just_the_allowed_size_is_put_in_its_place() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("postern.wasm");
-        store(&path, &[0; 400 * 1024]).expect("allowed");
+        store(&path, &[0; 400 * 1024], MAX_BYTES).expect("allowed");
         assert!(path.exists());
     }
 
@@ -180,7 +208,7 @@ mod tests {
     fn a_module_of_one_byte_more_is_refused_with_the_figures_and_left_elsewhere() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("postern.wasm");
-        let text = store(&path, &[0; 400 * 1024 + 1])
+        let text = store(&path, &[0; 400 * 1024 + 1], MAX_BYTES)
             .expect_err("too large")
             .to_string();
         assert!(

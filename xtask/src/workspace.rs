@@ -56,6 +56,11 @@ impl Workspace {
         self.target.join("postern.wasm")
     }
 
+    /// The filter that reads its policy from a feed.
+    pub(crate) fn sync_wasm(&self) -> PathBuf {
+        self.target().join("postern-sync.wasm")
+    }
+
     /// The filter with a forced trap; for tests alone.
     pub(crate) fn trap_wasm(&self) -> PathBuf {
         self.target.join("postern-test-trap.wasm")

@@ -103,6 +103,7 @@ pub(crate) struct Context<'a> {
     workspace: &'a Workspace,
     toolchain: OnceCell<Toolchain>,
     product: OnceCell<Artefact>,
+    sync: OnceCell<Artefact>,
     trap: OnceCell<Artefact>,
     web: OnceCell<PathBuf>,
     envoy: OnceCell<PathBuf>,
@@ -117,6 +118,7 @@ impl<'a> Context<'a> {
             workspace,
             toolchain: OnceCell::new(),
             product: OnceCell::new(),
+            sync: OnceCell::new(),
             trap: OnceCell::new(),
             web: OnceCell::new(),
             envoy: OnceCell::new(),
@@ -205,6 +207,7 @@ impl<'a> Context<'a> {
 
     fn wasm(&self) -> Result<Outcome> {
         wasm::print(self.product()?);
+        wasm::print(self.sync()?);
         wasm::print(self.trap()?);
         Ok(Outcome::Passed)
     }
@@ -244,6 +247,7 @@ impl<'a> Context<'a> {
         let mut tests = self.cargo(&["test", "--workspace"]);
         tests
             .env("POSTERN_WASM", &self.product()?.path)
+            .env("POSTERN_SYNC_WASM", &self.sync()?.path)
             .env("POSTERN_TEST_TRAP_WASM", &self.trap()?.path)
             .env(envoy::VARIABLE, self.envoy()?);
         finish(tests)
@@ -271,6 +275,10 @@ impl<'a> Context<'a> {
 
     fn product(&self) -> Result<&Artefact> {
         once(&self.product, || self.module(Variant::Product))
+    }
+
+    fn sync(&self) -> Result<&Artefact> {
+        once(&self.sync, || self.module(Variant::Sync))
     }
 
     fn trap(&self) -> Result<&Artefact> {

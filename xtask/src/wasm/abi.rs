@@ -84,6 +84,14 @@ impl Abi {
     }
 }
 
+impl Abi {
+    /// Adds what another module has beyond this one.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.exports.extend(more.exports);
+        self.imports.extend(more.imports);
+    }
+}
+
 fn text(path: &Path) -> Result<String, AbiError> {
     fs::read_to_string(path).map_err(|source| AbiError::Unreadable {
         path: path.to_owned(),

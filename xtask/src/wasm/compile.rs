@@ -29,6 +29,8 @@ const CONFIGURATION: [&str; 3] = [
 pub(crate) enum Variant {
     /// The one that operators load.
     Product,
+    /// One that reads its policy from a feed.
+    Sync,
     /// One that traps on demand, to test how a gateway recovers.
     TestTrap,
 }
@@ -38,7 +40,16 @@ impl Variant {
     pub(crate) fn path(self, workspace: &Workspace) -> PathBuf {
         match self {
             Self::Product => workspace.wasm(),
+            Self::Sync => workspace.sync_wasm(),
             Self::TestTrap => workspace.trap_wasm(),
+        }
+    }
+
+    fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Product => None,
+            Self::Sync => Some("sync"),
+            Self::TestTrap => Some("test-trap"),
         }
     }
 }
@@ -51,8 +62,8 @@ pub(crate) fn compile(
 ) -> Result<PathBuf, ProcessError> {
     let mut cargo = cargo(workspace, toolchain, PACKAGE, "build");
     cargo.args(["--profile", "wasm", "--locked"]);
-    if variant == Variant::TestTrap {
-        cargo.args(["--features", "test-trap"]);
+    if let Some(feature) = variant.feature() {
+        cargo.args(["--features", feature]);
     }
     process::run_aside(&mut cargo)?;
     Ok(workspace
