@@ -22,6 +22,15 @@ pub fn wasm() -> Result<PathBuf> {
     path("POSTERN_WASM")
 }
 
+/// The filter that reads its policy from a feed.
+///
+/// # Errors
+///
+/// [`Error::NotUnderXtask`] when `POSTERN_SYNC_WASM` is not set.
+pub fn sync_wasm() -> Result<PathBuf> {
+    path("POSTERN_SYNC_WASM")
+}
+
 /// The filter with the feature `test-trap`, which no release has.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod inline_exchange;
 mod keys;
 mod metrics;
 mod oauth_clients;
+mod policy_sync;
 mod redirects;
 mod reissue;
 mod rotation;
