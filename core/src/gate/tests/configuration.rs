@@ -159,8 +159,8 @@ fn every_fault_is_told_with_its_path() {
         ),
         (
             r#""gateway_id""#,
-            r#""sync": {}, "gateway_id""#,
-            "sync: unknown field",
+            r#""sink": {}, "gateway_id""#,
+            "sink: unknown field",
         ),
         (
             r#""gateway_id""#,
