@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use postern_admin::database::{Database, OpenError};
 use postern_admin::head_key::KeyFileError;
 use postern_admin::maintenance::MaintenanceError;
-use postern_admin::registry::{Actor, Change, Registry, RegistryError};
+use postern_admin::registry::{Actor, Change, Registry, RegistryError, Work};
 
 use output::Output;
 
@@ -122,13 +122,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    async fn begin(&self) -> Result<Change, RegistryError> {
-        self.registry
-            .begin(Actor {
-                operator: self.operator.clone(),
-                address: "local".to_owned(),
-            })
-            .await
+    async fn change<F, T>(&self, work: F) -> Result<T, RegistryError>
+    where
+        F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let actor = Actor {
+            operator: self.operator.clone(),
+            address: "local".to_owned(),
+        };
+        self.registry.change(actor, work).await
     }
 }
 

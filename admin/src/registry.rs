@@ -1,6 +1,6 @@
 //! The registry: everything that operators know and decide, and the changes they make.
 //!
-//! [`Registry::begin`] starts a [`Change`]; what is done with it becomes visible, in the policy too, when it is committed.
+//! [`Registry::change`] makes a [`Change`]; it becomes visible, in the policy too, as a whole.
 
 mod audit;
 pub mod callers;
@@ -16,6 +16,7 @@ mod status;
 mod structure;
 mod token_list;
 pub mod tokens;
+mod writer;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use postern_core::id::number_to_text;
 use postern_core::policy::Digest;
 use postern_core::random::{Random as _, RandomFailed};
 use postern_core::time::Timestamp;
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{Mutex, watch};
 
 use crate::database::Database;
@@ -37,8 +38,10 @@ pub use log::{Log, LogReader};
 pub use records::Kind;
 pub use status::Report;
 pub use token_list::{TokenFilter, TokenState, TokenView};
+pub use writer::Work;
 
-use mirror::Mirror;
+use mirror::{Mirror, Stand};
+use writer::Commands;
 
 /// Where a feed stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,8 +57,15 @@ pub struct Position {
 /// The registry over a database.
 #[derive(Clone, Debug)]
 pub struct Registry {
+    shared: Arc<Shared>,
+    commands: Commands,
+}
+
+/// What changes and those who read have in common.
+#[derive(Debug)]
+struct Shared {
     database: Database,
-    feed: Arc<str>,
+    feed: String,
     mirror: Arc<Mutex<Mirror>>,
     position: watch::Sender<Position>,
 }
@@ -73,46 +83,57 @@ impl Registry {
             .execute(database.pool())
             .await?;
         let mut mirror = Mirror::default();
-        let mut connection = database.pool().acquire().await?;
-        let row = sqlx::query("SELECT epoch, revision FROM feed WHERE name = $1")
-            .bind(feed)
-            .fetch_one(&mut *connection)
-            .await?;
-        mirror
-            .catch_up(&mut connection, row.try_get(0)?, row.try_get(1)?)
-            .await?;
-        drop(connection);
-        let position = mirror.position();
-        Ok(Self {
+        let mut transaction = database.pool().begin().await?;
+        let stand = stand(&mut transaction, feed).await?;
+        mirror.catch_up(&mut transaction, stand).await?;
+        drop(transaction);
+        let shared = Arc::new(Shared {
             database,
-            feed: feed.into(),
+            feed: feed.to_owned(),
+            position: watch::Sender::new(mirror.position()),
             mirror: Arc::new(Mutex::new(mirror)),
-            position: watch::Sender::new(position),
-        })
+        });
+        let (commands, receiver) = Commands::new();
+        tokio::spawn(writer::run(Arc::clone(&shared), receiver));
+        Ok(Self { shared, commands })
     }
 
-    /// Starts a change. There is one at a time: others wait here.
+    /// Makes a change: what `work` does is done as a whole or not at all, and visible to all, in the policy too, when this
+    /// returns. Changes are made one after another; that of a caller who goes away is made all the same.
     ///
     /// # Errors
-    /// [`RegistryError::Database`].
-    pub async fn begin(&self, actor: Actor) -> Result<Change, RegistryError> {
-        let mirror = Arc::clone(&self.mirror).lock_owned().await;
-        Change::begin(self, mirror, actor).await
+    /// Those of `work`; [`RegistryError::Refused`] if the policy that results has faults; [`RegistryError::Database`] and
+    /// [`RegistryError::Full`]. Nothing has happened then.
+    pub async fn change<F, T>(&self, actor: Actor, work: F) -> Result<T, RegistryError>
+    where
+        F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.commands.make(actor, work).await
+    }
+
+    /// As [`change`](Self::change), for what can wait till later when much is to be done.
+    async fn change_if_idle<F, T>(&self, actor: Actor, work: F) -> Result<T, RegistryError>
+    where
+        F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.commands.make_if_idle(actor, work).await
     }
 
     /// The name of the feed.
     pub fn feed(&self) -> &str {
-        &self.feed
+        &self.shared.feed
     }
 
     /// Where the feed stands, as far as this process knows.
     pub fn position(&self) -> Position {
-        *self.position.borrow()
+        *self.shared.position.borrow()
     }
 
     /// Tells of every new position.
     pub fn watch(&self) -> watch::Receiver<Position> {
-        self.position.subscribe()
+        self.shared.position.subscribe()
     }
 
     /// Looks whether another process has changed the registry, and tells those who watch.
@@ -120,17 +141,20 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Database`].
     pub async fn refresh(&self) -> Result<Position, RegistryError> {
+        let pool = self.shared.database.pool();
         let row = sqlx::query("SELECT epoch, revision FROM feed WHERE name = $1")
-            .bind(&*self.feed)
-            .fetch_one(self.database.pool())
+            .bind(self.feed())
+            .fetch_one(pool)
             .await?;
         let (epoch, revision): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let known = self.position();
         if (number(epoch), number(revision)) != (known.epoch, known.revision) {
-            let mut mirror = self.mirror.lock().await;
-            let mut connection = self.database.pool().acquire().await?;
-            mirror.catch_up(&mut connection, epoch, revision).await?;
-            self.announce(mirror.position());
+            let mut mirror = self.shared.mirror.lock().await;
+            // Once more: the writer of this process may have gone on before the lock was there.
+            let mut transaction = pool.begin().await?;
+            let stand = stand(&mut transaction, self.feed()).await?;
+            mirror.catch_up(&mut transaction, stand).await?;
+            self.shared.announce(mirror.position());
         }
         Ok(self.position())
     }
@@ -144,9 +168,11 @@ impl Registry {
     }
 
     pub(crate) fn database(&self) -> &Database {
-        &self.database
+        &self.shared.database
     }
+}
 
+impl Shared {
     fn announce(&self, position: Position) {
         self.position.send_if_modified(|known| {
             let is_new = *known != position;
@@ -154,6 +180,15 @@ impl Registry {
             is_new
         });
     }
+}
+
+/// Where a feed stands in the database.
+async fn stand(connection: &mut AnyConnection, feed: &str) -> Result<Stand, RegistryError> {
+    let row = sqlx::query("SELECT epoch, revision, floor FROM feed WHERE name = $1")
+        .bind(feed)
+        .fetch_one(connection)
+        .await?;
+    Ok(Stand::read(&row)?)
 }
 
 /// Numbers of the database are signed, and what is kept there never is.

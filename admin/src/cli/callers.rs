@@ -79,10 +79,15 @@ impl GatewayCommand {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::New { id } => {
-                let mut change = context.begin().await?;
-                change.add_gateway(&id).await?;
-                let made = change.add_gateway_credential(&id).await?;
-                change.commit().await?;
+                let gateway = id.clone();
+                let made = context
+                    .change(move |change| {
+                        Box::pin(async move {
+                            change.add_gateway(&gateway).await?;
+                            change.add_gateway_credential(&gateway).await
+                        })
+                    })
+                    .await?;
                 let about = json!({"gateway": id, "credential": made.id});
                 let words = format!("credential {} of gateway {id}", made.id);
                 context.output.secret(&made.secret, &about, &words)
@@ -114,23 +119,32 @@ impl GatewayCommand {
                 })
             }
             Self::NewCredential { id } => {
-                let mut change = context.begin().await?;
-                let made = change.add_gateway_credential(&id).await?;
-                change.commit().await?;
+                let gateway = id.clone();
+                let made = context
+                    .change(move |change| {
+                        Box::pin(async move { change.add_gateway_credential(&gateway).await })
+                    })
+                    .await?;
                 let about = json!({"gateway": id, "credential": made.id});
                 let words = format!("credential {} of gateway {id}", made.id);
                 context.output.secret(&made.secret, &about, &words)
             }
             Self::RevokeCredential { credential } => {
-                let mut change = context.begin().await?;
-                change.revoke_gateway_credential(&credential).await?;
-                change.commit().await?;
+                let named = credential.clone();
+                context
+                    .change(move |change| {
+                        Box::pin(async move { change.revoke_gateway_credential(&named).await })
+                    })
+                    .await?;
                 context.output.done(&format!("{credential} is revoked"))
             }
             Self::Remove { id } => {
-                let mut change = context.begin().await?;
-                change.remove_gateway(&id).await?;
-                change.commit().await?;
+                let named = id.clone();
+                context
+                    .change(move |change| {
+                        Box::pin(async move { change.remove_gateway(&named).await })
+                    })
+                    .await?;
                 context.output.done(&format!("{id} is removed"))
             }
         }
@@ -145,9 +159,12 @@ impl OperatorCommand {
                     Role::Admin => OperatorRole::Admin,
                     Role::Auditor => OperatorRole::Auditor,
                 };
-                let mut change = context.begin().await?;
-                let secret = change.add_operator(&id, role).await?;
-                change.commit().await?;
+                let operator = id.clone();
+                let secret = context
+                    .change(move |change| {
+                        Box::pin(async move { change.add_operator(&operator, role).await })
+                    })
+                    .await?;
                 let about = json!({"operator": id, "role": role});
                 let words = format!("operator {id}, {}", role.as_str());
                 context.output.secret(&secret, &about, &words)
@@ -166,9 +183,12 @@ impl OperatorCommand {
                     })
             }
             Self::Revoke { id } => {
-                let mut change = context.begin().await?;
-                change.revoke_operator(&id).await?;
-                change.commit().await?;
+                let named = id.clone();
+                context
+                    .change(move |change| {
+                        Box::pin(async move { change.revoke_operator(&named).await })
+                    })
+                    .await?;
                 context.output.done(&format!("{id} is revoked"))
             }
         }

@@ -85,9 +85,9 @@ impl Command {
                     not_after: asked.not_after,
                     revoked: asked.revoked,
                 };
-                let mut change = context.begin().await?;
-                change.put_key(key).await?;
-                change.commit().await?;
+                context
+                    .change(|change| Box::pin(change.put_key(key)))
+                    .await?;
                 context.output.done(&format!("{kid} is in the policy"))
             }
             Self::List => {
@@ -112,9 +112,10 @@ impl Command {
                 })
             }
             Self::Delete { kid } => {
-                let mut change = context.begin().await?;
-                change.delete_key(&kid).await?;
-                change.commit().await?;
+                let named = kid.clone();
+                context
+                    .change(move |change| Box::pin(async move { change.delete_key(&named).await }))
+                    .await?;
                 context.output.done(&format!("{kid} is deleted"))
             }
         }

@@ -1,7 +1,8 @@
 //! `postern-admin person` and `postern-admin role`.
 
 use clap::Subcommand;
-use postern_admin::registry::persons::{NewPerson, PersonChange, PersonView};
+use postern_admin::registry::RegistryError;
+use postern_admin::registry::persons::{NewPerson, PersonAction, PersonChange, PersonView};
 
 use super::output::print_json;
 use super::{Context, Failure};
@@ -85,9 +86,10 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::New { name, id, roles } => {
-                let mut change = context.begin().await?;
-                let id = change.add_person(NewPerson { id, name, roles }).await?;
-                change.commit().await?;
+                let new = NewPerson { id, name, roles };
+                let id = context
+                    .change(|change| Box::pin(change.add_person(new)))
+                    .await?;
                 if context.output.is_json {
                     return print_json(&context.registry.person(&id).await?);
                 }
@@ -125,16 +127,12 @@ impl Command {
             Self::Deactivate { id } => set_active(context, &id, false).await,
             Self::Activate { id } => set_active(context, &id, true).await,
             Self::EndSessions { id } => {
-                let mut change = context.begin().await?;
-                change.end_sessions(&id).await?;
-                change.commit().await?;
+                act(context, &id, PersonAction::EndSessions).await?;
                 let words = format!("access tokens of {id} that were issued so far are void");
                 context.output.done(&words)
             }
             Self::Delete { id } => {
-                let mut change = context.begin().await?;
-                change.delete_person(&id).await?;
-                change.commit().await?;
+                act(context, &id, PersonAction::Delete).await?;
                 context.output.done(&format!("{id} is deleted"))
             }
         }
@@ -145,9 +143,10 @@ impl RoleCommand {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::New { name } => {
-                let mut change = context.begin().await?;
-                change.add_role(&name).await?;
-                change.commit().await?;
+                let role = name.clone();
+                context
+                    .change(move |change| Box::pin(async move { change.add_role(&role).await }))
+                    .await?;
                 context.output.done(&format!("{name} is added"))
             }
             Self::List => {
@@ -155,9 +154,10 @@ impl RoleCommand {
                 context.output.list(["ROLE"], &roles, |role| [role.clone()])
             }
             Self::Delete { name } => {
-                let mut change = context.begin().await?;
-                change.delete_role(&name).await?;
-                change.commit().await?;
+                let role = name.clone();
+                context
+                    .change(move |change| Box::pin(async move { change.delete_role(&role).await }))
+                    .await?;
                 context.output.done(&format!("{name} is deleted"))
             }
         }
@@ -173,8 +173,16 @@ async fn set_active(context: &Context, id: &str, active: bool) -> Result<(), Fai
 }
 
 async fn set(context: &Context, id: &str, asked: PersonChange) -> Result<(), Failure> {
-    let mut change = context.begin().await?;
-    change.change_person(id, asked).await?;
-    change.commit().await?;
+    let person = id.to_owned();
+    context
+        .change(move |change| Box::pin(async move { change.change_person(&person, asked).await }))
+        .await?;
     context.output.done(&format!("{id} is changed"))
+}
+
+async fn act(context: &Context, id: &str, action: PersonAction) -> Result<(), RegistryError> {
+    let id = id.to_owned();
+    context
+        .change(move |change| Box::pin(async move { change.act_on_person(&id, action).await }))
+        .await
 }

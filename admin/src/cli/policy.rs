@@ -53,10 +53,14 @@ impl Command {
             }
             Self::Import { file } => {
                 let document: Document = read(&file)?;
-                let mut change = context.begin().await?;
-                let counts = change.import(document).await?;
-                let position = change.commit().await?;
-                let words = format!("{counts}; revision {}", position.revision);
+                let (counts, revision) = context
+                    .change(|change| {
+                        Box::pin(
+                            async move { Ok((change.import(document).await?, change.revision())) },
+                        )
+                    })
+                    .await?;
+                let words = format!("{counts}; revision {revision}");
                 context.output.done(&words)
             }
         }
@@ -71,12 +75,17 @@ impl ServiceCommand {
                     Ok(services) => services,
                     Err(_) => vec![read::<Service>(&file)?],
                 };
-                let mut change = context.begin().await?;
                 let count = services.len();
-                for service in services {
-                    change.put_service(service).await?;
-                }
-                change.commit().await?;
+                context
+                    .change(|change| {
+                        Box::pin(async move {
+                            for service in services {
+                                change.put_service(service).await?;
+                            }
+                            Ok(())
+                        })
+                    })
+                    .await?;
                 context
                     .output
                     .done(&format!("{count} service(s) are in the policy"))
@@ -102,9 +111,12 @@ impl ServiceCommand {
             }
             Self::Show { name } => print_json(&context.registry.service(&name).await?),
             Self::Delete { name } => {
-                let mut change = context.begin().await?;
-                change.delete_service(&name).await?;
-                change.commit().await?;
+                let named = name.clone();
+                context
+                    .change(move |change| {
+                        Box::pin(async move { change.delete_service(&named).await })
+                    })
+                    .await?;
                 context.output.done(&format!("{name} is deleted"))
             }
         }

@@ -4,8 +4,8 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 use postern_admin::clock::now;
-use postern_admin::registry::tokens::{Ends, Issued, NewToken, Origin};
-use postern_admin::registry::{TokenFilter, TokenView};
+use postern_admin::registry::tokens::{Ends, Issued, NewToken, Origin, TokenAction};
+use postern_admin::registry::{RegistryError, TokenFilter, TokenView};
 use postern_core::api_token::{CREDENTIAL_MAX, TokenHash, vet};
 use postern_core::policy::document::Expiry;
 use zeroize::Zeroizing;
@@ -111,46 +111,43 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::New(new) => {
-                let mut change = context.begin().await?;
-                let issued = change.generate_token(new.into()).await?;
-                change.commit().await?;
-                show_once(context, &issued).await
+                let new = new.into();
+                let issued = context
+                    .change(|change| Box::pin(change.generate_token(new)))
+                    .await?;
+                show_once(context, &issued)
             }
             Self::Import(import) => import.run(context).await,
             Self::List(list) => list.run(context).await,
             Self::Show { id } => print_json(&context.registry.token(&id, now()).await?),
             Self::Deactivate { id } => {
-                let mut change = context.begin().await?;
-                change.deactivate_token(&id).await?;
-                change.commit().await?;
+                act(context, &id, TokenAction::Deactivate).await?;
                 context.output.done(&format!("{id} is deactivated"))
             }
             Self::Activate { id } => {
-                let mut change = context.begin().await?;
-                change.activate_token(&id).await?;
-                change.commit().await?;
+                act(context, &id, TokenAction::Activate).await?;
                 context.output.done(&format!("{id} is active"))
             }
             Self::EndSessions { id } => {
-                let mut change = context.begin().await?;
-                change.end_token_sessions(&id).await?;
-                change.commit().await?;
+                act(context, &id, TokenAction::EndSessions).await?;
                 let words = format!("access tokens made from {id} so far are void");
                 context.output.done(&words)
             }
             Self::Delete { id } => {
-                let mut change = context.begin().await?;
-                change.delete_token(&id).await?;
-                change.commit().await?;
+                act(context, &id, TokenAction::Delete).await?;
                 context.output.done(&format!("{id} is deleted"))
             }
             Self::Regenerate(asked) => {
-                let mut change = context.begin().await?;
-                let issued = change
-                    .regenerate_token(&asked.id, asked.expires_in, asked.overlap_days)
+                let issued = context
+                    .change(move |change| {
+                        Box::pin(async move {
+                            change
+                                .regenerate_token(&asked.id, asked.expires_in, asked.overlap_days)
+                                .await
+                        })
+                    })
                     .await?;
-                change.commit().await?;
-                show_once(context, &issued).await
+                show_once(context, &issued)
             }
         }
     }
@@ -176,10 +173,10 @@ impl Import {
             }
             None => (read_token()?, Origin::Imported),
         };
-        let mut change = context.begin().await?;
-        let token = change.import_token(self.new.into(), hash, origin).await?;
-        change.commit().await?;
-        let view = context.registry.token(&token.id, now()).await?;
+        let new = self.new.into();
+        let view = context
+            .change(move |change| Box::pin(change.import_token(new, hash, origin)))
+            .await?;
         if context.output.is_json {
             return print_json(&view);
         }
@@ -251,8 +248,15 @@ impl List {
     }
 }
 
-async fn show_once(context: &Context, issued: &Issued) -> Result<(), Failure> {
-    let view = context.registry.token(&issued.record.id, now()).await?;
+async fn act(context: &Context, id: &str, action: TokenAction) -> Result<(), RegistryError> {
+    let id = id.to_owned();
+    context
+        .change(move |change| Box::pin(async move { change.act_on_token(&id, action).await }))
+        .await
+}
+
+fn show_once(context: &Context, issued: &Issued) -> Result<(), Failure> {
+    let view = &issued.view;
     let words = format!(
         "{} \"{}\" for {}, expires {}",
         view.id,
@@ -260,7 +264,7 @@ async fn show_once(context: &Context, issued: &Issued) -> Result<(), Failure> {
         view.person,
         String::from(view.expires_at)
     );
-    context.output.secret(issued.token.expose(), &view, &words)
+    context.output.secret(issued.token.expose(), view, &words)
 }
 
 fn ends(text: &str) -> Result<Ends, String> {

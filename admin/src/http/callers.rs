@@ -41,9 +41,11 @@ pub(super) async fn add_gateway(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.add_gateway(&id).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.add_gateway(&id).await })
+        })
+        .await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -52,9 +54,11 @@ pub(super) async fn remove_gateway(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.remove_gateway(&id).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.remove_gateway(&id).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -63,9 +67,12 @@ pub(super) async fn add_credential(
     Operator(actor): Operator,
     Path(gateway): Path<String>,
 ) -> Result<Response, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    let made = change.add_gateway_credential(&gateway).await?;
-    change.commit().await?;
+    let made = app
+        .registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.add_gateway_credential(&gateway).await })
+        })
+        .await?;
     let body = Made {
         id: &made.id,
         credential: &made.secret,
@@ -78,9 +85,11 @@ pub(super) async fn revoke_credential(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.revoke_gateway_credential(&id).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.revoke_gateway_credential(&id).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

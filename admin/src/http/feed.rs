@@ -162,9 +162,7 @@ pub(super) async fn status(
             format!("A report has at most {MAX_STATUS} bytes"),
         ));
     }
-    app.registry
-        .report(&gateway.id, &report, clock::now())
-        .await?;
+    app.registry.report(&gateway.id, report).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,7 +10,8 @@ use super::auth::Operator;
 use super::body::Json;
 use super::tokens::List;
 use super::{App, Problem};
-use crate::registry::persons::{NewPerson, PersonChange, PersonView};
+use crate::registry::persons::{NewPerson, PersonAction, PersonChange, PersonView};
+use crate::registry::{Actor, RegistryError};
 
 /// Lists are cut after so many.
 const PAGE: u32 = 100;
@@ -66,15 +67,15 @@ pub(super) async fn add(
     Operator(actor): Operator,
     Json(asked): Json<Add>,
 ) -> Result<Response, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    let id = change
-        .add_person(NewPerson {
-            id: asked.id,
-            name: asked.name,
-            roles: asked.roles,
-        })
+    let new = NewPerson {
+        id: asked.id,
+        name: asked.name,
+        roles: asked.roles,
+    };
+    let id = app
+        .registry
+        .change(actor, |change| Box::pin(change.add_person(new)))
         .await?;
-    change.commit().await?;
     let view = app.registry.person(&id).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
@@ -85,14 +86,17 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Json(asked): Json<ChangeOf>,
 ) -> Result<Json<PersonView>, Problem> {
-    let mut change = app.registry.begin(actor).await?;
     let asked = PersonChange {
         name: asked.name,
         roles: asked.roles,
         active: asked.active,
     };
-    change.change_person(&id, asked).await?;
-    change.commit().await?;
+    let person = id.clone();
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.change_person(&person, asked).await })
+        })
+        .await?;
     Ok(Json(app.registry.person(&id).await?))
 }
 
@@ -101,9 +105,7 @@ pub(super) async fn end_sessions(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<PersonView>, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.end_sessions(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, PersonAction::EndSessions).await?;
     Ok(Json(app.registry.person(&id).await?))
 }
 
@@ -112,10 +114,17 @@ pub(super) async fn delete(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_person(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, PersonAction::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn act(app: &App, actor: Actor, id: &str, action: PersonAction) -> Result<(), RegistryError> {
+    let id = id.to_owned();
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.act_on_person(&id, action).await })
+        })
+        .await
 }
 
 pub(super) async fn roles(
@@ -130,9 +139,11 @@ pub(super) async fn add_role(
     Operator(actor): Operator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.add_role(&name).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.add_role(&name).await })
+        })
+        .await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -141,8 +152,10 @@ pub(super) async fn delete_role(
     Operator(actor): Operator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_role(&name).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.delete_role(&name).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -53,9 +53,11 @@ pub(super) async fn put_service(
     Json(service): Json<Service>,
 ) -> Result<Json<Service>, Problem> {
     same("name", &name, &service.name)?;
-    let mut change = app.registry.begin(actor).await?;
-    change.put_service(service).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.put_service(service).await })
+        })
+        .await?;
     Ok(Json(app.registry.service(&name).await?))
 }
 
@@ -64,9 +66,11 @@ pub(super) async fn delete_service(
     Operator(actor): Operator,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_service(&name).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.delete_service(&name).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,9 +91,11 @@ pub(super) async fn put_public(
     Operator(actor): Operator,
     Json(route): Json<PublicRoute>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.put_public(route).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.put_public(route).await })
+        })
+        .await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -98,9 +104,11 @@ pub(super) async fn delete_public(
     Operator(actor): Operator,
     Json(route): Json<PublicRoute>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_public(route).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.delete_public(route).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,9 +131,11 @@ pub(super) async fn put_key(
     Json(key): Json<Key>,
 ) -> Result<StatusCode, Problem> {
     same("kid", &kid, &key.kid)?;
-    let mut change = app.registry.begin(actor).await?;
-    change.put_key(key).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.put_key(key).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,9 +144,11 @@ pub(super) async fn delete_key(
     Operator(actor): Operator,
     Path(kid): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_key(&kid).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.delete_key(&kid).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -145,9 +157,11 @@ pub(super) async fn put_bypass(
     Operator(actor): Operator,
     Json(bypass): Json<Bypass>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.set_bypass(Some(bypass)).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.set_bypass(Some(bypass)).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -155,9 +169,11 @@ pub(super) async fn delete_bypass(
     State(app): State<App>,
     Operator(actor): Operator,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.set_bypass(None).await?;
-    change.commit().await?;
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.set_bypass(None).await })
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -151,6 +151,21 @@ impl From<RegistryError> for Problem {
                 ),
                 |problem, fault| problem.at(fault.path, fault.rule.to_string()),
             ),
+            RegistryError::Full(_) => {
+                tracing::error!(%detail, "a change failed");
+                Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "full",
+                    "The registry has no room left",
+                    "Nothing was changed; gateways keep what they have, and changes work again when there is room",
+                )
+            }
+            RegistryError::Busy | RegistryError::Stopped => {
+                let mut problem =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Not now", detail);
+                problem.header = Some((header::RETRY_AFTER, "1"));
+                problem
+            }
             other => {
                 // What the database says may hold names and values; it is for the operator of this service alone.
                 tracing::error!(error = %other, "a request failed");

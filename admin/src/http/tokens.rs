@@ -11,8 +11,8 @@ use super::auth::Operator;
 use super::body::Json;
 use super::{App, Problem};
 use crate::clock::now;
-use crate::registry::tokens::{Ends, Issued, NewToken, Origin};
-use crate::registry::{Invalid, RegistryError, TokenFilter, TokenView};
+use crate::registry::tokens::{Ends, Issued, NewToken, Origin, TokenAction};
+use crate::registry::{Actor, Invalid, RegistryError, TokenFilter, TokenView};
 
 /// Lists are cut after so many.
 const PAGE: u32 = 100;
@@ -102,16 +102,16 @@ pub(super) async fn generate(
     Operator(actor): Operator,
     Json(asked): Json<Generate>,
 ) -> Result<Response, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    let issued = change
-        .generate_token(NewToken {
-            name: asked.name,
-            person: asked.person,
-            ends: asked.expires_in,
-        })
+    let new = NewToken {
+        name: asked.name,
+        person: asked.person,
+        ends: asked.expires_in,
+    };
+    let issued = app
+        .registry
+        .change(actor, |change| Box::pin(change.generate_token(new)))
         .await?;
-    change.commit().await?;
-    made(&app, &issued).await
+    Ok(made(issued))
 }
 
 pub(super) async fn import(
@@ -124,17 +124,18 @@ pub(super) async fn import(
                       it, or import the token itself with the command line, which hashes it where it is";
         return Err(RegistryError::from(Invalid::new("vouched", reason)).into());
     }
-    let mut change = app.registry.begin(actor).await?;
     let new = NewToken {
         name: asked.name,
         person: asked.person,
         ends: asked.expires_in,
     };
-    let record = change
-        .import_token(new, asked.hash, Origin::Vouched)
+    let hash = asked.hash;
+    let view = app
+        .registry
+        .change(actor, move |change| {
+            Box::pin(change.import_token(new, hash, Origin::Vouched))
+        })
         .await?;
-    change.commit().await?;
-    let view = app.registry.token(&record.id, now()).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
@@ -144,12 +145,14 @@ pub(super) async fn regenerate(
     Path(id): Path<String>,
     Json(asked): Json<Regenerate>,
 ) -> Result<Response, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    let issued = change
-        .regenerate_token(&id, asked.expires_in, asked.overlap_days)
+    let (ends, overlap) = (asked.expires_in, asked.overlap_days);
+    let issued = app
+        .registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.regenerate_token(&id, ends, overlap).await })
+        })
         .await?;
-    change.commit().await?;
-    made(&app, &issued).await
+    Ok(made(issued))
 }
 
 pub(super) async fn deactivate(
@@ -157,9 +160,7 @@ pub(super) async fn deactivate(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<TokenView>, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.deactivate_token(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, TokenAction::Deactivate).await?;
     Ok(Json(app.registry.token(&id, now()).await?))
 }
 
@@ -168,9 +169,7 @@ pub(super) async fn activate(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<TokenView>, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.activate_token(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, TokenAction::Activate).await?;
     Ok(Json(app.registry.token(&id, now()).await?))
 }
 
@@ -179,9 +178,7 @@ pub(super) async fn end_sessions(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<TokenView>, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.end_token_sessions(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, TokenAction::EndSessions).await?;
     Ok(Json(app.registry.token(&id, now()).await?))
 }
 
@@ -190,16 +187,23 @@ pub(super) async fn delete(
     Operator(actor): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let mut change = app.registry.begin(actor).await?;
-    change.delete_token(&id).await?;
-    change.commit().await?;
+    act(&app, actor, &id, TokenAction::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn made(app: &App, issued: &Issued) -> Result<Response, Problem> {
-    let view = app.registry.token(&issued.record.id, now()).await?;
+async fn act(app: &App, actor: Actor, id: &str, action: TokenAction) -> Result<(), RegistryError> {
+    let id = id.to_owned();
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move { change.act_on_token(&id, action).await })
+        })
+        .await
+}
+
+fn made(issued: Issued) -> Response {
     let token = issued.token.expose();
-    Ok((StatusCode::CREATED, Json(Made { token, view })).into_response())
+    let view = issued.view;
+    (StatusCode::CREATED, Json(Made { token, view })).into_response()
 }
 
 /// A number of days, or the word `never`.

@@ -1,14 +1,17 @@
 //! One change of the registry: a transaction of the database and of the policy in memory.
 
-use postern_core::feed::Entry;
+use std::sync::Arc;
+
+use postern_core::feed::{Entry, MAX_PAGE, PageWriter};
 use postern_core::time::Timestamp;
 use serde_json::Value;
 use sqlx::{Any, AnyConnection, Row as _, Transaction};
 use tokio::sync::OwnedMutexGuard;
 
-use super::mirror::Mirror;
+use super::mirror::{Mirror, Stand};
 use super::records::{Kind, RecordKey, from_body, to_body};
-use super::{Position, Registry, RegistryError};
+use super::writer::Command;
+use super::{Invalid, RegistryError, Shared, number};
 use crate::clock;
 
 /// Who makes a change, and from where.
@@ -20,43 +23,123 @@ pub struct Actor {
     pub address: String,
 }
 
-/// A change that is being made. Dropped without [`commit`](Self::commit), it has not happened.
-#[must_use = "a change that is not committed does not happen"]
+/// A change that is being made, by what [`Registry::change`](super::Registry::change) is told to do with it. Several that
+/// are asked for at the same time share one transaction of the database, and each has a savepoint of its own.
 pub struct Change {
-    registry: Registry,
+    shared: Arc<Shared>,
     transaction: Option<Transaction<'static, Any>>,
     mirror: OwnedMutexGuard<Mirror>,
     actor: Actor,
     now: Timestamp,
     epoch: i64,
+    /// Of the policy as the database has it.
+    base: i64,
+    /// Of the policy with all that was done so far.
     revision: i64,
 }
 
 impl Change {
+    /// Begins a transaction, and waits for the lock that only one has.
     pub(super) async fn begin(
-        registry: &Registry,
+        shared: &Arc<Shared>,
         mut mirror: OwnedMutexGuard<Mirror>,
         actor: Actor,
     ) -> Result<Self, RegistryError> {
-        let mut transaction = registry.database.pool().begin().await?;
+        let mut transaction = shared.database.pool().begin().await?;
         // A write to begin with, so that the lock is there before anything is read that the change rests on.
         let row = sqlx::query(
-            "UPDATE feed SET revision = revision WHERE name = $1 RETURNING epoch, revision",
+            "UPDATE feed SET revision = revision WHERE name = $1 RETURNING epoch, revision, floor",
         )
-        .bind(registry.feed())
+        .bind(shared.feed.clone())
         .fetch_one(&mut *transaction)
         .await?;
-        let (epoch, revision): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        mirror.catch_up(&mut transaction, epoch, revision).await?;
+        let stand = Stand::read(&row)?;
+        mirror.catch_up(&mut transaction, stand).await?;
         Ok(Self {
-            registry: registry.clone(),
+            shared: Arc::clone(shared),
             transaction: Some(transaction),
             mirror,
             actor,
             now: clock::now(),
-            epoch,
-            revision,
+            epoch: stand.epoch,
+            base: stand.revision,
+            revision: stand.revision,
         })
+    }
+
+    /// Does one command, all of it or nothing.
+    ///
+    /// # Errors
+    /// Those of the command, and [`RegistryError::Refused`] if the policy that results has faults.
+    pub(super) async fn attempt(&mut self, command: &mut dyn Command) -> Result<(), RegistryError> {
+        command.actor().clone_into(&mut self.actor);
+        self.now = clock::now();
+        let before = self.revision;
+        self.execute("SAVEPOINT command").await?;
+        let done = match command.run(self).await {
+            Ok(()) => self.check_policy(),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) => self.execute("RELEASE SAVEPOINT command").await,
+            Err(error) => {
+                self.mirror.abort();
+                self.revision = before;
+                if !error.is_of_the_database() {
+                    self.execute("ROLLBACK TO SAVEPOINT command").await?;
+                    self.execute("RELEASE SAVEPOINT command").await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes it so, in the database and for all gateways.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`], [`RegistryError::Full`]; nothing has happened then.
+    pub(super) async fn commit(mut self) -> Result<(), RegistryError> {
+        if self.revision != self.base {
+            let (revision, feed) = (self.revision, self.shared.feed.clone());
+            let digest = self.mirror.position().digest.to_hex();
+            sqlx::query("UPDATE feed SET revision = $1, digest = $2 WHERE name = $3")
+                .bind(revision)
+                .bind(digest)
+                .bind(feed)
+                .execute(self.connection()?)
+                .await?;
+        }
+        let transaction = self.transaction.take().ok_or(sqlx::Error::PoolClosed)?;
+        transaction.commit().await?;
+        self.base = self.revision;
+        self.shared.announce(self.mirror.position());
+        Ok(())
+    }
+
+    /// Undoes all of it.
+    pub(super) async fn roll_back(mut self) {
+        if let Some(transaction) = self.transaction.take()
+            && let Err(error) = transaction.rollback().await
+        {
+            // The connection goes with it, and the lock with the connection.
+            tracing::warn!(%error, "a transaction was not rolled back as it should");
+        }
+    }
+
+    /// Checks the policy with what was done, and lets it be the policy for what follows in the same transaction.
+    fn check_policy(&mut self) -> Result<(), RegistryError> {
+        self.mirror.check()?;
+        self.mirror.switch(self.epoch, self.revision)
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<(), RegistryError> {
+        sqlx::query(statement).execute(self.connection()?).await?;
+        Ok(())
+    }
+
+    /// The revision of the policy with what was done so far.
+    pub fn revision(&self) -> u64 {
+        number(self.revision)
     }
 
     /// The instant that the change says it was made at.
@@ -103,9 +186,12 @@ impl Change {
     /// As [`write`](Self::write), for a record that is known not to have been deleted.
     pub(super) async fn write_new(&mut self, entry: &Entry) -> Result<(), RegistryError> {
         let key = RecordKey::of(entry);
+        let body = matches!(entry, Entry::Put(_)).then(|| to_body(entry));
+        if body.as_ref().is_some_and(|body| body.len() > MAX_PAGE / 2) {
+            check_length(&key, entry)?;
+        }
         self.mirror.stage(entry)?;
         self.revision += 1;
-        let body = matches!(entry, Entry::Put(_)).then(|| to_body(entry));
         let revision = self.revision;
         sqlx::query(
             "INSERT INTO record (kind, id, revision, body) VALUES ($1, $2, $3, $4) \
@@ -146,35 +232,6 @@ impl Change {
         Ok(())
     }
 
-    /// Makes it so, in the database and for all gateways, or says why not.
-    ///
-    /// # Errors
-    /// [`RegistryError::Refused`] if the policy that results has faults, [`RegistryError::Database`]; nothing has happened
-    /// then.
-    pub async fn commit(mut self) -> Result<Position, RegistryError> {
-        self.mirror.check()?;
-        let (revision, feed) = (self.revision, self.registry.feed().to_owned());
-        if revision != self.mirror.revision() {
-            let digest = self.mirror.checked_digest().to_hex();
-            sqlx::query("UPDATE feed SET revision = $1, digest = $2 WHERE name = $3")
-                .bind(revision)
-                .bind(digest)
-                .bind(feed)
-                .execute(self.connection()?)
-                .await?;
-        }
-        let transaction = self.transaction.take().ok_or(sqlx::Error::PoolClosed)?;
-        // Whether a commit that failed has happened is known only from the database.
-        if let Err(error) = transaction.commit().await {
-            self.mirror.spoil();
-            return Err(error.into());
-        }
-        self.mirror.switch(self.epoch, revision)?;
-        let position = self.mirror.position();
-        self.registry.announce(position);
-        Ok(position)
-    }
-
     pub(super) fn connection(&mut self) -> Result<&mut AnyConnection, RegistryError> {
         match &mut self.transaction {
             Some(transaction) => Ok(&mut **transaction),
@@ -185,9 +242,20 @@ impl Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        // The transaction is rolled back by its own drop.
+        // The transaction is rolled back by its own drop. Whether a commit that failed has happened is known only from the
+        // database.
+        if self.revision != self.base {
+            self.mirror.spoil();
+        }
         self.mirror.abort();
     }
+}
+
+/// A record that no page can hold would stop the feed for all gateways.
+fn check_length(key: &RecordKey, entry: &Entry) -> Result<(), RegistryError> {
+    let mut page = PageWriter::new();
+    let pushed = page.push(entry.change()).map(|_| ());
+    Ok(pushed.map_err(|fault| Invalid::new(key.path(), fault.to_string()))?)
 }
 
 /// An instant as the database keeps it: seconds since 1970.

@@ -1,12 +1,14 @@
 //! Why a change is not made.
 
+use std::sync::Arc;
+
 use postern_core::policy::PolicyFault;
 use postern_core::random::RandomFailed;
 
 use super::Kind;
 
 /// Why a change is not made. Nothing of it has happened then.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// There is none of this id.
@@ -64,7 +66,18 @@ pub enum RegistryError {
     Random(#[from] RandomFailed),
     /// The database did not do what it was asked.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(Arc<sqlx::Error>),
+    /// There is no room for more.
+    #[error(
+        "there is no room for the database to grow, on its disk or within the limit it was given: {0}"
+    )]
+    Full(Arc<sqlx::Error>),
+    /// More is asked for than can be done.
+    #[error("too many changes wait already")]
+    Busy,
+    /// The process is about to end.
+    #[error("the service is stopping")]
+    Stopped,
     /// The policy in memory is not at what is asked of it: a defect of this program.
     #[error("the policy in memory is in disorder: {0}")]
     Mirror(String),
@@ -98,6 +111,39 @@ impl Invalid {
             reason: reason.into(),
         }
     }
+}
+
+impl RegistryError {
+    /// Whether the database failed in a way that leaves nothing of its transaction to be trusted.
+    pub(super) fn is_of_the_database(&self) -> bool {
+        match self {
+            Self::Database(error) => !is_constraint(error),
+            Self::Full(_) | Self::Mirror(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// SQLite's code for a disk or a database without room (<https://sqlite.org/rescode.html#full>).
+const SQLITE_FULL: &str = "13";
+
+impl From<sqlx::Error> for RegistryError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.as_deref() == Some(SQLITE_FULL) {
+            return Self::Full(Arc::new(error));
+        }
+        Self::Database(Arc::new(error))
+    }
+}
+
+/// Whether it is a statement alone that failed, for what it asked.
+pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error.is_unique_violation()
+            || error.is_foreign_key_violation()
+            || error.is_check_violation()
+    })
 }
 
 fn faults(faults: &[PolicyFault]) -> String {

@@ -1,11 +1,32 @@
 //! The policy in memory, as it stands in the database: what a change is checked against, as every gateway will check it.
 
 use postern_core::feed::Entry;
-use postern_core::policy::{Digest, OutOfTurn, Phase, Policy, Reading, StageFault};
+use postern_core::policy::{OutOfTurn, Phase, Policy, Reading, StageFault};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::records::Kind;
 use super::{Position, RegistryError, number};
+
+/// Where the feed stands in the database.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stand {
+    pub(super) epoch: i64,
+    pub(super) revision: i64,
+    /// Deletions before it are forgotten.
+    pub(super) floor: i64,
+}
+
+impl Stand {
+    /// Reads a row of `epoch, revision, floor`.
+    pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            epoch: row.try_get(0)?,
+            revision: row.try_get(1)?,
+            floor: row.try_get(2)?,
+        })
+    }
+}
 
 /// The policy in memory.
 #[derive(Debug, Default)]
@@ -46,11 +67,6 @@ impl Mirror {
         Ok(())
     }
 
-    /// The digest of the next policy.
-    pub(super) fn checked_digest(&self) -> Digest {
-        self.policy.staged_digest()
-    }
-
     /// Makes the next policy the policy.
     pub(super) fn switch(&mut self, epoch: i64, revision: i64) -> Result<(), RegistryError> {
         if self.policy.phase() == Phase::Checked {
@@ -73,10 +89,6 @@ impl Mirror {
         self.is_spoilt = true;
     }
 
-    pub(super) fn revision(&self) -> i64 {
-        self.revision
-    }
-
     pub(super) fn position(&self) -> Position {
         Position {
             epoch: number(self.epoch),
@@ -89,14 +101,18 @@ impl Mirror {
     pub(super) async fn catch_up(
         &mut self,
         connection: &mut AnyConnection,
-        epoch: i64,
-        revision: i64,
+        stand: Stand,
     ) -> Result<(), RegistryError> {
-        if self.is_spoilt || self.epoch != epoch || self.revision > revision {
+        // Deletions before the floor are forgotten: what is in memory from before would keep what they deleted.
+        let is_usable = !self.is_spoilt
+            && self.epoch == stand.epoch
+            && self.revision <= stand.revision
+            && self.revision >= stand.floor;
+        if !is_usable {
             *self = Self::default();
         }
-        if self.revision == revision {
-            self.epoch = epoch;
+        if self.revision == stand.revision {
+            self.epoch = stand.epoch;
             return Ok(());
         }
         // What comes of a fault half-way is read anew.
@@ -104,7 +120,7 @@ impl Mirror {
         let rows =
             sqlx::query("SELECT kind, id, body FROM record WHERE revision > $1 AND revision <= $2")
                 .bind(self.revision)
-                .bind(revision)
+                .bind(stand.revision)
                 .fetch_all(&mut *connection)
                 .await?;
         for row in rows {
@@ -113,7 +129,7 @@ impl Mirror {
             self.stage(&Kind::read(&kind, &id, body.as_deref())?)?;
         }
         self.check()?;
-        self.switch(epoch, revision)?;
+        self.switch(stand.epoch, stand.revision)?;
         self.is_spoilt = false;
         Ok(())
     }

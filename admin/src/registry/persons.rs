@@ -33,6 +33,25 @@ pub struct PersonChange {
     pub active: Option<bool>,
 }
 
+/// What can be done to a person without saying more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PersonAction {
+    /// All access tokens that were issued to them so far are void.
+    EndSessions,
+    /// They are deleted, if they have no tokens and are in no audience. Final.
+    Delete,
+}
+
+impl PersonAction {
+    /// As the audit log says it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::EndSessions => "person.end-sessions",
+            Self::Delete => "person.delete",
+        }
+    }
+}
+
 /// A person as an operator sees one.
 #[derive(Clone, Debug, Serialize)]
 pub struct PersonView {
@@ -156,32 +175,33 @@ impl Change {
         self.log("person.change", id, detail.into()).await
     }
 
-    /// Voids all access tokens of a person that were issued so far.
+    /// Does to a person what needs no more to be said.
     ///
     /// # Errors
-    /// [`RegistryError::NotFound`].
-    pub async fn end_sessions(&mut self, id: &str) -> Result<(), RegistryError> {
+    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`], [`RegistryError::Refused`].
+    pub async fn act_on_person(
+        &mut self,
+        id: &str,
+        action: PersonAction,
+    ) -> Result<(), RegistryError> {
         let mut person = self.person(id).await?;
-        person.valid_from = Some(self.next_issue());
-        self.write(&Entry::Put(Put::Person(person))).await?;
-        self.log("person.end-sessions", id, json!({})).await
-    }
-
-    /// Deletes a person who has no tokens and is in no audience. Final.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotFound`], [`RegistryError::Refused`].
-    pub async fn delete_person(&mut self, id: &str) -> Result<(), RegistryError> {
-        self.person(id).await?;
-        self.write(&Entry::Delete(Deleted::Person(id.to_owned())))
-            .await?;
-        let now = stored(self.now());
-        sqlx::query("UPDATE person SET name_key = NULL, deleted_at = $1 WHERE id = $2")
-            .bind(now)
-            .bind(id.to_owned())
-            .execute(self.connection()?)
-            .await?;
-        self.log("person.delete", id, json!({})).await
+        match action {
+            PersonAction::EndSessions => {
+                person.valid_from = Some(self.next_issue());
+                self.write(&Entry::Put(Put::Person(person))).await?;
+            }
+            PersonAction::Delete => {
+                self.write(&Entry::Delete(Deleted::Person(id.to_owned())))
+                    .await?;
+                let now = stored(self.now());
+                sqlx::query("UPDATE person SET name_key = NULL, deleted_at = $1 WHERE id = $2")
+                    .bind(now)
+                    .bind(id.to_owned())
+                    .execute(self.connection()?)
+                    .await?;
+            }
+        }
+        self.log(action.as_str(), id, json!({})).await
     }
 
     pub(super) async fn person(&mut self, id: &str) -> Result<Person, RegistryError> {

@@ -145,6 +145,24 @@ impl RecordKey {
         };
         Self { kind, id }
     }
+
+    /// Where the record stands in a policy, as the faults of a policy name it.
+    pub(crate) fn path(&self) -> String {
+        let list = match self.kind {
+            Kind::Bypass => return "bypass".to_owned(),
+            Kind::Public => "public",
+            Kind::Role => "roles",
+            Kind::Person => "persons",
+            Kind::Key => "keys",
+            Kind::Token => "tokens",
+            Kind::Service => "services",
+            Kind::Gateway => "gateways",
+            Kind::Credential => "credentials",
+            Kind::Operator => "operators",
+            Kind::Record => "records",
+        };
+        format!("{list}[{}]", self.id)
+    }
 }
 
 /// The entry as the database keeps it: the line of a feed's page.

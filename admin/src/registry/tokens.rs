@@ -10,7 +10,7 @@ use serde_json::json;
 use super::change::stored;
 use super::name::Name;
 use super::persons::not_found;
-use super::{Change, Invalid, Kind, RegistryError, new_id};
+use super::{Change, Invalid, Kind, RegistryError, TokenState, TokenView, new_id};
 use crate::entropy::Entropy;
 
 /// The longest life of a token that ends, in days: a hundred years.
@@ -42,9 +42,7 @@ pub struct NewToken {
 #[derive(Clone, Debug)]
 pub struct Issued {
     /// What is known of it.
-    pub record: Token,
-    /// Its name.
-    pub name: String,
+    pub view: TokenView,
     /// The token.
     pub token: ApiToken,
 }
@@ -71,6 +69,31 @@ impl Origin {
     }
 }
 
+/// What can be done to a token without saying more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenAction {
+    /// It is refused from now on, and the access tokens made from it are void.
+    Deactivate,
+    /// It is accepted again. Access tokens that were made from it before stay void.
+    Activate,
+    /// The access tokens that were made from it so far are void.
+    EndSessions,
+    /// It is deleted. Final.
+    Delete,
+}
+
+impl TokenAction {
+    /// As the audit log says it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Deactivate => "token.deactivate",
+            Self::Activate => "token.activate",
+            Self::EndSessions => "token.end-sessions",
+            Self::Delete => "token.delete",
+        }
+    }
+}
+
 impl Change {
     /// Makes a token.
     ///
@@ -79,14 +102,10 @@ impl Change {
     /// [`RegistryError::Random`].
     pub async fn generate_token(&mut self, new: NewToken) -> Result<Issued, RegistryError> {
         let token = ApiToken::generate(&mut Entropy)?;
-        let (name, record) = self
+        let view = self
             .insert_token(new, token.hash(), Origin::Generated)
             .await?;
-        Ok(Issued {
-            record,
-            name,
-            token,
-        })
+        Ok(Issued { view, token })
     }
 
     /// Takes over a token that was made elsewhere, by its hash.
@@ -99,55 +118,45 @@ impl Change {
         new: NewToken,
         hash: TokenHash,
         origin: Origin,
-    ) -> Result<Token, RegistryError> {
-        let (_, record) = self.insert_token(new, hash, origin).await?;
-        Ok(record)
+    ) -> Result<TokenView, RegistryError> {
+        self.insert_token(new, hash, origin).await
     }
 
-    /// Refuses a token from now on, and voids the access tokens made from it.
+    /// Does to a token what needs no more to be said.
     ///
     /// # Errors
     /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
-    pub async fn deactivate_token(&mut self, id: &str) -> Result<(), RegistryError> {
-        self.set_token_active(id, false).await?;
-        self.log("token.deactivate", id, json!({})).await
-    }
-
-    /// Accepts a token again. Access tokens that were made from it before stay void.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
-    pub async fn activate_token(&mut self, id: &str) -> Result<(), RegistryError> {
-        self.set_token_active(id, true).await?;
-        self.log("token.activate", id, json!({})).await
-    }
-
-    /// Voids the access tokens that were made from a token so far.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
-    pub async fn end_token_sessions(&mut self, id: &str) -> Result<(), RegistryError> {
+    pub async fn act_on_token(
+        &mut self,
+        id: &str,
+        action: TokenAction,
+    ) -> Result<(), RegistryError> {
         let mut token = self.token(id).await?;
-        token.valid_from = Some(self.next_issue());
-        self.write(&Entry::Put(Put::Token(token))).await?;
-        self.log("token.end-sessions", id, json!({})).await
-    }
-
-    /// Deletes a token. Final.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotFound`], [`RegistryError::Deleted`].
-    pub async fn delete_token(&mut self, id: &str) -> Result<(), RegistryError> {
-        self.token(id).await?;
-        self.write(&Entry::Delete(Deleted::Token(id.to_owned())))
-            .await?;
-        let now = stored(self.now());
-        sqlx::query("UPDATE token SET name_key = NULL, deleted_at = $1 WHERE id = $2")
-            .bind(now)
-            .bind(id.to_owned())
-            .execute(self.connection()?)
-            .await?;
-        self.log("token.delete", id, json!({})).await
+        match action {
+            TokenAction::Deactivate | TokenAction::Activate => {
+                let active = action == TokenAction::Activate;
+                if token.active != active {
+                    token.active = active;
+                    token.valid_from = Some(self.next_issue());
+                    self.write(&Entry::Put(Put::Token(token))).await?;
+                }
+            }
+            TokenAction::EndSessions => {
+                token.valid_from = Some(self.next_issue());
+                self.write(&Entry::Put(Put::Token(token))).await?;
+            }
+            TokenAction::Delete => {
+                self.write(&Entry::Delete(Deleted::Token(id.to_owned())))
+                    .await?;
+                let now = stored(self.now());
+                sqlx::query("UPDATE token SET name_key = NULL, deleted_at = $1 WHERE id = $2")
+                    .bind(now)
+                    .bind(id.to_owned())
+                    .execute(self.connection()?)
+                    .await?;
+            }
+        }
+        self.log(action.as_str(), id, json!({})).await
     }
 
     /// Makes a token in place of another: with its name and person, and an id of its own. The other one keeps working until
@@ -175,7 +184,7 @@ impl Change {
             })
             .await?;
         sqlx::query("UPDATE token SET replaced_by = $1 WHERE id = $2")
-            .bind(issued.record.id.clone())
+            .bind(issued.view.id.clone())
             .bind(id.to_owned())
             .execute(self.connection()?)
             .await?;
@@ -191,7 +200,7 @@ impl Change {
             }
             self.write(&Entry::Put(Put::Token(old))).await?;
         }
-        let detail = json!({"replaced_by": issued.record.id, "overlap_days": overlap_days});
+        let detail = json!({"replaced_by": issued.view.id, "overlap_days": overlap_days});
         self.log("token.regenerate", id, detail).await?;
         Ok(issued)
     }
@@ -201,7 +210,7 @@ impl Change {
         new: NewToken,
         hash: TokenHash,
         origin: Origin,
-    ) -> Result<(String, Token), RegistryError> {
+    ) -> Result<TokenView, RegistryError> {
         let name = Name::parse(&new.name)?;
         self.free_name(Kind::Token, &name, None).await?;
         self.person(&new.person).await?;
@@ -225,7 +234,19 @@ impl Change {
             "origin": origin,
         });
         self.log("token.add", &record.id, detail).await?;
-        Ok((name.shown, record))
+        Ok(TokenView {
+            id: record.id,
+            name: name.shown,
+            person: record.person,
+            state: TokenState::Active,
+            expires_at: record.expires_at,
+            valid_from: None,
+            created_at: self.now(),
+            origin: origin.as_str().to_owned(),
+            replaced_by: None,
+            last_used_at: None,
+            last_used_on: None,
+        })
     }
 
     /// Keeps what the registry knows of a token beyond the policy.
@@ -238,7 +259,7 @@ impl Change {
         origin: Origin,
     ) -> Result<(), RegistryError> {
         let now = stored(self.now());
-        sqlx::query(
+        let added = sqlx::query(
             "INSERT INTO token (id, person, name, name_key, hash, origin, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(id.to_owned())
@@ -249,18 +270,18 @@ impl Change {
         .bind(origin.as_str())
         .bind(now)
         .execute(self.connection()?)
-        .await?;
-        Ok(())
-    }
-
-    async fn set_token_active(&mut self, id: &str, active: bool) -> Result<(), RegistryError> {
-        let mut token = self.token(id).await?;
-        if token.active == active {
-            return Ok(());
+        .await;
+        match added {
+            Ok(_) => Ok(()),
+            Err(error) if is_foreign_key_violation(&error) => Err(not_found(Kind::Person, person)),
+            // Its id and its name are known to be free.
+            Err(error) if is_unique_violation(&error) => Err(Invalid::new(
+                format!("tokens[{id}].hash"),
+                "another token has or had this hash, and it is never used again",
+            )
+            .into()),
+            Err(error) => Err(error.into()),
         }
-        token.active = active;
-        token.valid_from = Some(self.next_issue());
-        self.write(&Entry::Put(Put::Token(token))).await
     }
 
     async fn token(&mut self, id: &str) -> Result<Token, RegistryError> {
@@ -297,4 +318,16 @@ impl Change {
             )),
         }
     }
+}
+
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation())
+}
+
+fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_foreign_key_violation())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use postern_admin::clock::now;
 use postern_admin::entropy::Entropy;
 use postern_admin::feed::{Known, Publisher};
+use postern_admin::registry::tokens::TokenAction;
 use postern_core::feed::{Expected, Head, HeadKey, Nonce, PageReader, PublicKeys};
 use postern_core::policy::{Phase, Policy, Reading};
 
@@ -102,21 +103,17 @@ async fn a_gateway_that_has_nothing_gets_everything_and_then_only_changes() {
     let first = setting.token("a", "p-1").await;
     let mut gateway = Gateway::new(&setting);
     assert!(gateway.sync().await.reset);
-    assert!(gateway.policy.token_by_id(&first.record.id).is_some());
+    assert!(gateway.policy.token_by_id(&first.view.id).is_some());
 
     let second = setting.token("b", "p-1").await;
     let head = gateway.sync().await;
     assert!(!head.reset);
-    assert!(gateway.policy.token_by_id(&second.record.id).is_some());
+    assert!(gateway.policy.token_by_id(&second.view.id).is_some());
 
-    let mut change = setting.begin().await;
-    change
-        .delete_token(&first.record.id)
-        .await
-        .expect("deleted");
-    change.commit().await.expect("committed");
+    let deleted = setting.act(&first.view.id, TokenAction::Delete).await;
+    deleted.expect("deleted");
     gateway.sync().await;
-    assert!(gateway.policy.token_by_id(&first.record.id).is_none());
+    assert!(gateway.policy.token_by_id(&first.view.id).is_none());
     assert_eq!(gateway.policy.token_count(), 1);
 }
 
@@ -130,7 +127,7 @@ async fn a_gateway_that_has_all_there_is_hears_of_the_next_change_at_once() {
     let (head, token) = tokio::join!(waiting, setting.token("a", "p-1"));
     assert_eq!(head.revision, setting.registry.position().revision);
     assert_eq!(head.pages.len(), 1);
-    assert!(!token.record.id.is_empty());
+    assert!(!token.view.id.is_empty());
 }
 
 #[tokio::test]

@@ -62,9 +62,10 @@ async fn nobody_reads_or_changes_anything_without_a_credential_that_is_good_for_
     }
     let person = json!({"name": "Exporter"});
     assert_eq!(service.post("/v1/persons", &eve, &person).await.status, 403);
-    let mut change = service.setting.begin().await;
-    change.revoke_operator("ada").await.expect("revoked");
-    change.commit().await.expect("committed");
+    let revoked = service
+        .setting
+        .change(|change| Box::pin(change.revoke_operator("ada")));
+    revoked.await.expect("revoked");
     assert_eq!(service.get("/v1/tokens", &ada).await.status, 401);
 }
 
@@ -233,7 +234,7 @@ async fn a_report_tells_when_a_token_was_used_and_never_in_the_future() {
     let edge = service.gateway("edge-1").await;
     service.setting.person("p-1").await;
     let token = service.setting.token("nightly", "p-1").await;
-    let id = token.record.id;
+    let id = token.view.id;
     let report =
         json!({"vm": "v1", "revision": 3, "last_used": {id.clone(): "2999-01-01T00:00:00Z"}});
     assert_eq!(service.post("/v1/status", &edge, &report).await.status, 204);

@@ -6,3 +6,5 @@ mod http;
 mod registry;
 mod service;
 mod setting;
+mod tokens;
+mod writer;

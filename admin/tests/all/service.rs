@@ -75,21 +75,15 @@ impl Service {
     }
 
     pub(crate) async fn operator(&self, id: &str, role: OperatorRole) -> String {
-        let mut change = self.setting.begin().await;
-        let secret = change.add_operator(id, role).await.expect("an operator");
-        change.commit().await.expect("committed");
-        secret.to_string()
+        let id = id.to_owned();
+        let added = self
+            .setting
+            .change(move |change| Box::pin(async move { change.add_operator(&id, role).await }));
+        added.await.expect("an operator").to_string()
     }
 
     pub(crate) async fn gateway(&self, id: &str) -> String {
-        let mut change = self.setting.begin().await;
-        change.add_gateway(id).await.expect("a gateway");
-        let made = change
-            .add_gateway_credential(id)
-            .await
-            .expect("a credential");
-        change.commit().await.expect("committed");
-        made.secret.to_string()
+        self.setting.gateway(id).await.secret.to_string()
     }
 
     pub(crate) async fn send(

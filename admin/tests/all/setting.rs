@@ -1,9 +1,10 @@
 //! A registry in a file of its own.
 
 use postern_admin::database::Database;
+use postern_admin::registry::callers::NewCredential;
 use postern_admin::registry::persons::NewPerson;
-use postern_admin::registry::tokens::{Ends, Issued, NewToken};
-use postern_admin::registry::{Actor, Change, Registry, RegistryError};
+use postern_admin::registry::tokens::{Ends, Issued, NewToken, TokenAction};
+use postern_admin::registry::{Actor, Change, Registry, RegistryError, Work};
 use tempfile::TempDir;
 
 /// A registry, and the folder that its file is in.
@@ -24,38 +25,51 @@ impl Setting {
         open(&self.folder).await
     }
 
-    pub(crate) async fn begin(&self) -> Change {
-        begin(&self.registry).await
+    pub(crate) async fn change<F, T>(&self, work: F) -> Result<T, RegistryError>
+    where
+        F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.registry.change(ada(), work).await
     }
 
     /// A person with a name like the id.
     pub(crate) async fn person(&self, id: &str) {
-        let mut change = self.begin().await;
         let person = NewPerson {
             id: Some(id.to_owned()),
             name: format!("person {id}"),
             roles: Vec::new(),
         };
-        change.add_person(person).await.expect("a person");
-        change.commit().await.expect("committed");
+        let added = self.change(|change| Box::pin(change.add_person(person)));
+        added.await.expect("a person");
     }
 
     pub(crate) async fn token(&self, name: &str, person: &str) -> Issued {
-        let mut change = self.begin().await;
-        let token = change
-            .generate_token(new_token(name, person))
-            .await
-            .expect("a token");
-        change.commit().await.expect("committed");
-        token
+        let issued = generate(&self.registry, new_token(name, person)).await;
+        issued.expect("a token")
     }
 
     pub(crate) async fn refused_token(&self, name: &str, person: &str) -> RegistryError {
-        let mut change = self.begin().await;
-        change
-            .generate_token(new_token(name, person))
+        let issued = generate(&self.registry, new_token(name, person)).await;
+        issued.expect_err("refused")
+    }
+
+    pub(crate) async fn act(&self, id: &str, action: TokenAction) -> Result<(), RegistryError> {
+        let id = id.to_owned();
+        self.change(move |change| Box::pin(async move { change.act_on_token(&id, action).await }))
             .await
-            .expect_err("refused")
+    }
+
+    /// A gateway, with its first credential.
+    pub(crate) async fn gateway(&self, id: &str) -> NewCredential {
+        let id = id.to_owned();
+        let added = self.change(move |change| {
+            Box::pin(async move {
+                change.add_gateway(&id).await?;
+                change.add_gateway_credential(&id).await
+            })
+        });
+        added.await.expect("a gateway")
     }
 }
 
@@ -67,12 +81,17 @@ pub(crate) fn new_token(name: &str, person: &str) -> NewToken {
     }
 }
 
-pub(crate) async fn begin(registry: &Registry) -> Change {
-    let actor = Actor {
+pub(crate) async fn generate(registry: &Registry, new: NewToken) -> Result<Issued, RegistryError> {
+    registry
+        .change(ada(), |change| Box::pin(change.generate_token(new)))
+        .await
+}
+
+pub(crate) fn ada() -> Actor {
+    Actor {
         operator: "ada".to_owned(),
         address: "local".to_owned(),
-    };
-    registry.begin(actor).await.expect("a change begins")
+    }
 }
 
 async fn open(folder: &TempDir) -> Registry {
