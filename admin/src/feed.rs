@@ -4,18 +4,19 @@
 //! *snapshot* of the whole policy, and those of the changes after a revision that somebody asked for.
 
 mod pages;
+mod shelf;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use postern_core::feed::{Head, HeadKey, Nonce, PageId};
 use postern_core::time::Timestamp;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::registry::{Position, Registry, RegistryError};
 
-pub use pages::PageBody;
-use pages::Pages;
+use pages::{Pages, Way};
 
 /// What a gateway has, by its own word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +41,7 @@ pub struct SignedHead {
 pub struct Publisher {
     registry: Registry,
     keys: Arc<[HeadKey]>,
-    pages: Arc<Mutex<Pages>>,
+    pages: Arc<Pages>,
 }
 
 impl Publisher {
@@ -74,7 +75,11 @@ impl Publisher {
             // That the time is over is no error: the head then says that there is nothing new, which is news as well.
             let _in_time = tokio::time::timeout(wait, newer(&mut positions, known)).await;
         }
-        let (position, pages, reset) = self.pages.lock().await.after(&self.registry, known).await?;
+        let Way {
+            position,
+            pages,
+            reset,
+        } = self.pages.after(&self.registry, known).await?;
         let head = Head {
             feed: self.registry.feed().to_owned(),
             epoch: position.epoch,
@@ -95,8 +100,8 @@ impl Publisher {
     }
 
     /// A page that a head of late named.
-    pub async fn page(&self, id: PageId) -> Option<PageBody> {
-        self.pages.lock().await.get(id)
+    pub fn page(&self, id: PageId) -> Option<Bytes> {
+        self.pages.get(id)
     }
 }
 

@@ -1,15 +1,14 @@
 //! Pages in memory.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
+use axum::body::Bytes;
 use postern_core::feed::{Page, PageId, PageWriter};
+use tokio::sync::Mutex;
 
 use super::Known;
+use super::shelf::Shelf;
 use crate::registry::{Log, LogReader, Position, Registry, RegistryError};
-
-/// The bytes of a page.
-pub type PageBody = Arc<[u8]>;
 
 /// Pages of changes that somebody asked for are kept until they have more bytes than this together; then the oldest go.
 /// Whoever still wants one of those asks for a head again.
@@ -19,13 +18,14 @@ const CHANGES_LIMIT: usize = 64 << 20;
 const SNAPSHOT_LAG: u64 = 10_000;
 
 /// Pages, and the lists of them that heads name.
+///
+/// A snapshot of a big policy takes seconds to be written. Who needs it waits for it; who needs only changes, or a page, does
+/// not. Locks are taken before a connection to the database is, so that those who wait hold none.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    bodies: HashMap<PageId, PageBody>,
-    snapshot: Option<Snapshot>,
-    /// The oldest first.
-    changes: VecDeque<Changes>,
-    changes_bytes: usize,
+    shelf: Shelf,
+    snapshot: Mutex<Option<Snapshot>>,
+    changes: Mutex<KeptChanges>,
 }
 
 /// The whole policy at a revision.
@@ -35,6 +35,13 @@ struct Snapshot {
     revision: u64,
     records: u64,
     pages: Vec<PageId>,
+}
+
+#[derive(Debug, Default)]
+struct KeptChanges {
+    /// The oldest first.
+    lists: VecDeque<Changes>,
+    bytes: usize,
 }
 
 /// The changes from one revision to another.
@@ -47,134 +54,156 @@ struct Changes {
     bytes: usize,
 }
 
+/// Pages that lead to a position.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) position: Position,
+    pub(super) pages: Vec<PageId>,
+    /// They are the whole policy.
+    pub(super) reset: bool,
+}
+
 impl Pages {
-    /// The pages for whoever has `known`: where they lead, and whether they are the whole policy.
+    /// The pages for whoever has `known`.
     pub(super) async fn after(
-        &mut self,
+        &self,
         registry: &Registry,
         known: Known,
-    ) -> Result<(Position, Vec<PageId>, bool), RegistryError> {
+    ) -> Result<Way, RegistryError> {
         let position = registry.position();
         if is_latest(known, position) {
-            return Ok((position, Vec::new(), false));
+            return Ok(Way {
+                position,
+                pages: Vec::new(),
+                reset: false,
+            });
+        }
+        if known.epoch == position.epoch
+            && known.revision > 0
+            && let Some(way) = self.changes_after(registry, known).await?
+        {
+            return Ok(way);
+        }
+        self.whole(registry).await
+    }
+
+    /// A page that a head of late named.
+    pub(super) fn get(&self, id: PageId) -> Option<Bytes> {
+        self.shelf.get(id)
+    }
+
+    /// The pages of the changes after a revision, unless they are no longer known.
+    async fn changes_after(
+        &self,
+        registry: &Registry,
+        known: Known,
+    ) -> Result<Option<Way>, RegistryError> {
+        let mut kept = self.changes.lock().await;
+        let position = registry.position();
+        if let Some(pages) = kept.find(position, known.revision) {
+            return Ok(Some(Way {
+                position,
+                pages,
+                reset: false,
+            }));
         }
         let mut log = registry.read_log().await?;
         let position = log.position();
-        if is_latest(known, position) {
-            return Ok((position, Vec::new(), false));
-        }
         let follows = known.epoch == position.epoch
             && known.revision <= position.revision
-            && known.revision >= log.floor()
-            && known.revision > 0;
-        if follows {
-            let pages = self.changes(&mut log, known.revision).await?;
-            return Ok((position, pages, false));
+            && known.revision >= log.floor();
+        if !follows {
+            return Ok(None);
         }
-        let mut pages = Vec::new();
-        let since = self.snapshot(&mut log, &mut pages).await?;
+        let pages = self
+            .write_changes(&mut kept, &mut log, known.revision)
+            .await?;
+        Ok(Some(Way {
+            position,
+            pages,
+            reset: false,
+        }))
+    }
+
+    /// The pages of the whole policy: those of a snapshot, and of what has changed since.
+    async fn whole(&self, registry: &Registry) -> Result<Way, RegistryError> {
+        let mut snapshot = self.snapshot.lock().await;
+        let mut log = registry.read_log().await?;
+        let position = log.position();
+        let good = snapshot.as_ref().filter(|snapshot| {
+            let lag = position.revision.saturating_sub(snapshot.revision);
+            snapshot.epoch == position.epoch
+                && snapshot.revision <= position.revision
+                // What was deleted since must still be known to be.
+                && snapshot.revision >= log.floor()
+                && (lag <= SNAPSHOT_LAG || lag <= snapshot.records / 4)
+        });
+        let (since, mut pages) = match good {
+            Some(snapshot) => (snapshot.revision, snapshot.pages.clone()),
+            None => {
+                let written = write(&mut log, 0, Log::WithoutDeletions).await?;
+                let pages = self.shelf.put(written);
+                let old = snapshot.replace(Snapshot {
+                    epoch: position.epoch,
+                    revision: position.revision,
+                    records: log.record_count().await?,
+                    pages: pages.clone(),
+                });
+                self.shelf.take(old.map_or_else(Vec::new, |old| old.pages));
+                (position.revision, pages)
+            }
+        };
         if since < position.revision {
-            pages.extend(self.changes(&mut log, since).await?);
+            let mut kept = self.changes.lock().await;
+            pages.extend(self.write_changes(&mut kept, &mut log, since).await?);
         }
-        Ok((position, pages, true))
+        Ok(Way {
+            position,
+            pages,
+            reset: true,
+        })
     }
 
-    pub(super) fn get(&self, id: PageId) -> Option<PageBody> {
-        self.bodies.get(&id).cloned()
-    }
-
-    /// The pages of the changes after a revision.
-    async fn changes(
-        &mut self,
+    async fn write_changes(
+        &self,
+        kept: &mut KeptChanges,
         log: &mut LogReader,
         after: u64,
     ) -> Result<Vec<PageId>, RegistryError> {
         let position = log.position();
-        let kept = self.changes.iter().find(|changes| {
-            (changes.epoch, changes.after, changes.until)
-                == (position.epoch, after, position.revision)
-        });
-        if let Some(kept) = kept {
-            return Ok(kept.pages.clone());
+        if let Some(pages) = kept.find(position, after) {
+            return Ok(pages);
         }
-        let pages = write(log, after, Log::WithDeletions).await?;
-        let changes = Changes {
+        let written = write(log, after, Log::WithDeletions).await?;
+        let bytes = written.iter().map(|page| page.body.len()).sum();
+        let pages = self.shelf.put(written);
+        kept.bytes += bytes;
+        kept.lists.push_back(Changes {
             epoch: position.epoch,
             after,
             until: position.revision,
-            bytes: pages.iter().map(|page| page.body.len()).sum(),
-            pages: pages.iter().map(|page| page.id).collect(),
-        };
-        let ids = changes.pages.clone();
-        self.changes_bytes += changes.bytes;
-        self.changes.push_back(changes);
-        self.keep(pages);
-        self.drop_old();
-        Ok(ids)
-    }
-
-    /// Adds the pages of the latest snapshot to `pages`; returns its revision.
-    async fn snapshot(
-        &mut self,
-        log: &mut LogReader,
-        pages: &mut Vec<PageId>,
-    ) -> Result<u64, RegistryError> {
-        let position = log.position();
-        let good = self.snapshot.as_ref().filter(|snapshot| {
-            let lag = position.revision.saturating_sub(snapshot.revision);
-            snapshot.epoch == position.epoch
-                && snapshot.revision <= position.revision
-                && (lag <= SNAPSHOT_LAG || lag <= snapshot.records / 4)
-        });
-        if let Some(snapshot) = good {
-            pages.extend(&snapshot.pages);
-            return Ok(snapshot.revision);
-        }
-        let written = write(log, 0, Log::WithoutDeletions).await?;
-        pages.extend(written.iter().map(|page| page.id));
-        if let Some(old) = self.snapshot.take() {
-            self.forget(&old.pages);
-        }
-        self.snapshot = Some(Snapshot {
-            epoch: position.epoch,
-            revision: position.revision,
-            records: log.record_count().await?,
             pages: pages.clone(),
+            bytes,
         });
-        self.keep(written);
-        Ok(position.revision)
-    }
-
-    fn keep(&mut self, pages: Vec<Page>) {
-        for page in pages {
-            self.bodies
-                .entry(page.id)
-                .or_insert_with(|| page.body.into());
-        }
-    }
-
-    fn drop_old(&mut self) {
-        while self.changes_bytes > CHANGES_LIMIT && self.changes.len() > 1 {
-            let Some(oldest) = self.changes.pop_front() else {
-                return;
+        while kept.bytes > CHANGES_LIMIT && kept.lists.len() > 1 {
+            let Some(oldest) = kept.lists.pop_front() else {
+                break;
             };
-            self.changes_bytes -= oldest.bytes;
-            self.forget(&oldest.pages);
+            kept.bytes -= oldest.bytes;
+            self.shelf.take(oldest.pages);
         }
+        Ok(pages)
     }
+}
 
-    /// Drops bodies that nothing kept names any more.
-    fn forget(&mut self, pages: &[PageId]) {
-        for id in pages {
-            let is_named = self.changes.iter().any(|kept| kept.pages.contains(id))
-                || self
-                    .snapshot
-                    .as_ref()
-                    .is_some_and(|kept| kept.pages.contains(id));
-            if !is_named {
-                self.bodies.remove(id);
-            }
-        }
+impl KeptChanges {
+    fn find(&self, position: Position, after: u64) -> Option<Vec<PageId>> {
+        let wanted = (position.epoch, after, position.revision);
+        // The latest are asked for most.
+        let mut lists = self.lists.iter().rev();
+        lists
+            .find(|changes| (changes.epoch, changes.after, changes.until) == wanted)
+            .map(|changes| changes.pages.clone())
     }
 }
 

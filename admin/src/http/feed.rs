@@ -137,7 +137,6 @@ pub(super) async fn page(
     let body = app
         .publisher
         .page(id)
-        .await
         .ok_or_else(|| Problem::not_found("no head of late named this page; ask for a head"))?;
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
@@ -147,7 +146,7 @@ pub(super) async fn page(
             "private, max-age=31536000, immutable",
         ),
     ];
-    Ok((headers, body.to_vec()).into_response())
+    Ok((headers, body).into_response())
 }
 
 pub(super) async fn status(

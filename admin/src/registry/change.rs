@@ -190,7 +190,7 @@ impl Change {
         if body.as_ref().is_some_and(|body| body.len() > MAX_PAGE / 2) {
             check_length(&key, entry)?;
         }
-        self.mirror.stage(entry)?;
+        self.mirror.stage(entry, &key)?;
         self.revision += 1;
         let revision = self.revision;
         sqlx::query(

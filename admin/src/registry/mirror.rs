@@ -1,11 +1,11 @@
 //! The policy in memory, as it stands in the database: what a change is checked against, as every gateway will check it.
 
 use postern_core::feed::Entry;
-use postern_core::policy::{OutOfTurn, Phase, Policy, Reading, StageFault};
+use postern_core::policy::{OutOfTurn, Phase, Policy, PolicyFault, Reading, StageFault};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::records::Kind;
+use super::records::{Kind, RecordKey};
 use super::{Position, RegistryError, number};
 
 /// Where the feed stands in the database.
@@ -40,14 +40,22 @@ pub(super) struct Mirror {
 
 impl Mirror {
     /// Takes one change of the next policy.
-    pub(super) fn stage(&mut self, entry: &Entry) -> Result<(), RegistryError> {
+    pub(super) fn stage(&mut self, entry: &Entry, key: &RecordKey) -> Result<(), RegistryError> {
         if self.policy.phase() == Phase::Settled {
             self.policy.begin(Reading::Changes)?;
         }
         self.policy
             .stage(entry.change())
             .map_err(|fault| match fault {
-                StageFault::Refused(faults) => RegistryError::Refused(faults),
+                StageFault::Refused(faults) => RegistryError::Refused(
+                    faults
+                        .into_iter()
+                        .map(|fault| PolicyFault {
+                            path: format!("{}.{}", key.path(), fault.path),
+                            rule: fault.rule,
+                        })
+                        .collect(),
+                ),
                 StageFault::OutOfTurn(fault) => fault.into(),
                 other => RegistryError::Mirror(other.to_string()),
             })
@@ -126,7 +134,8 @@ impl Mirror {
         for row in rows {
             let (kind, id): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let body: Option<String> = row.try_get(2)?;
-            self.stage(&Kind::read(&kind, &id, body.as_deref())?)?;
+            let entry = Kind::read(&kind, &id, body.as_deref())?;
+            self.stage(&entry, &RecordKey::of(&entry))?;
         }
         self.check()?;
         self.switch(stand.epoch, stand.revision)?;

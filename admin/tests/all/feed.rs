@@ -66,7 +66,7 @@ impl Gateway {
             .expect("settled");
         self.advance_to(Phase::Open);
         for id in &head.pages {
-            let body = self.publisher.page(*id).await.expect("the page is there");
+            let body = self.publisher.page(*id).expect("the page is there");
             let mut page = PageReader::open(*id, body.to_vec()).expect("a page");
             while let Some(entry) = page.next_entry() {
                 let entry = entry.expect("readable");
