@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds all, then hands over to the bench program.
 
+mod sync;
+
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -12,7 +14,10 @@ use crate::workspace::Workspace;
 
 /// What the command line says.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Rounds, beside one to warm up [default: 31]
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
@@ -36,11 +41,21 @@ pub(crate) struct Arguments {
     bless: bool,
 }
 
+/// What else there is to be measured.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Policy sync: how much the admin service bears
+    Sync(sync::Arguments),
+}
+
 /// Builds what the bench needs and becomes it.
 pub(crate) fn run(
     workspace: &Workspace,
     arguments: &Arguments,
 ) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(Other::Sync(arguments)) = &arguments.other {
+        return sync::run(workspace, arguments);
+    }
     let module = demo::build_all(workspace)?;
     let mut bench = if arguments.bless {
         bless(workspace, &module)

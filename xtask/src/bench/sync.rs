@@ -1,0 +1,87 @@
+//! `cargo xtask bench sync`: the figures of policy sync, each beside its goal.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use clap::ValueEnum;
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only this part; may be given several times
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
+    /// Passed on to the part: see `--only PART -- --help`
+    #[arg(last = true)]
+    rest: Vec<OsString>,
+}
+
+/// What is measured on its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// One admin process: tokens generated a second, and gateways that wait for changes
+    Admin,
+}
+
+/// Builds and measures the parts one after another; all of them, so that one goal that is missed hides no other.
+pub(crate) fn run(
+    workspace: &Workspace,
+    arguments: &Arguments,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let parts = match arguments.only.as_slice() {
+        [] => Part::value_variants(),
+        only => only,
+    };
+    let mut missed = None;
+    for part in parts {
+        let mut command = match part {
+            Part::Admin => admin(workspace, &arguments.rest)?,
+        };
+        missed = process::run(&mut command).err().or(missed);
+    }
+    match missed {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The service is measured as it is shipped, so it is built for that; and so is what asks it, which would else be what is
+/// measured.
+fn admin(workspace: &Workspace, rest: &[OsString]) -> Result<Command, Box<dyn Error>> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--package", "postern-admin"]);
+    cargo.args(["--bins", "--example", "load"]);
+    process::run_aside(&mut cargo)?;
+    Ok(load(workspace, rest))
+}
+
+fn load(workspace: &Workspace, rest: &[OsString]) -> Command {
+    let release = workspace.target().join("release");
+    let mut load = Command::new(release.join("examples").join("load"));
+    load.arg("--admin").arg(release.join("postern-admin"));
+    load.arg("--folder")
+        .arg(workspace.target().join("bench-admin"));
+    load.args(rest);
+    load
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_admin_is_measured_as_it_is_shipped_with_what_is_asked_for() {
+        let workspace = Workspace::at(PathBuf::from("/somewhere"));
+        let rest = ["--gateways".into(), "50".into()];
+        assert_eq!(
+            process::line(&load(&workspace, &rest)),
+            "load --admin /somewhere/target/release/postern-admin --folder /somewhere/target/bench-admin --gateways 50"
+        );
+    }
+}
