@@ -5,6 +5,7 @@
 mod audit;
 pub mod callers;
 mod change;
+mod compact;
 mod error;
 mod import;
 mod log;
@@ -32,6 +33,7 @@ use crate::entropy::Entropy;
 
 pub use audit::AuditLine;
 pub use change::{Actor, Change};
+pub use compact::Compacted;
 pub use error::{Invalid, RegistryError};
 pub use import::Imported;
 pub use log::{Log, LogReader};

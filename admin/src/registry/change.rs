@@ -147,6 +147,11 @@ impl Change {
         self.now
     }
 
+    /// The name of the feed.
+    pub(super) fn feed(&self) -> &str {
+        &self.shared.feed
+    }
+
     /// The state of a record: `None` if there never was one, `Some(None)` once it is deleted.
     pub(super) async fn record(
         &mut self,
@@ -158,12 +163,28 @@ impl Change {
             .bind(id)
             .fetch_optional(self.connection()?)
             .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            return Ok(self.was_there(kind, id).await?.then_some(None));
+        };
         let body: Option<String> = row.try_get(0)?;
         Ok(Some(match body {
             Some(body) => Some(from_body(kind, id, &body)?),
             None => None,
         }))
+    }
+
+    /// Whether there was a record whose deletion is forgotten.
+    async fn was_there(&mut self, kind: Kind, id: &str) -> Result<bool, RegistryError> {
+        let query = match kind {
+            Kind::Person => "SELECT 1 FROM person WHERE id = $1 AND deleted_at IS NOT NULL",
+            Kind::Token => "SELECT 1 FROM token WHERE id = $1 AND deleted_at IS NOT NULL",
+            _ => return Ok(false),
+        };
+        let row = sqlx::query(query)
+            .bind(id.to_owned())
+            .fetch_optional(self.connection()?)
+            .await?;
+        Ok(row.is_some())
     }
 
     /// Makes a change of the policy that takes the place of what is there.

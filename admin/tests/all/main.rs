@@ -1,7 +1,9 @@
 //! The admin service over a real database.
 
 mod command;
+mod compaction;
 mod feed;
+mod gateway;
 mod http;
 mod registry;
 mod service;
