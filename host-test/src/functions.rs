@@ -129,6 +129,24 @@ impl Export {
 }
 
 impl Function {
+    /// Whether a module may call the function while it initializes (proxy-wasm-cpp-host `WasmBase::startVm`, and tried for each
+    /// in Envoy 1.40).
+    pub(crate) fn may_run_at_start(self) -> bool {
+        !(self.name().starts_with("proxy_")
+            || matches!(
+                self,
+                Self::pthread_equal
+                    | Self::emscripten_notify_memory_growth
+                    | Self::fd_read
+                    | Self::fd_seek
+                    | Self::fd_close
+                    | Self::path_open
+                    | Self::sched_yield
+                    | Self::proc_exit
+            ))
+            || self == Self::proxy_log
+    }
+
     /// Whether Envoy has the function for modules of this version.
     pub(crate) fn is_in(self, abi: AbiVersion) -> bool {
         match self {

@@ -57,11 +57,10 @@
 //! | metrics | `proxy_define_metric`, `proxy_record_metric`, `proxy_increment_metric`, `proxy_get_metric` |
 //! | properties | `proxy_get_property` of Envoy's attributes and of what the test sets ([`HostBuilder::property`]), `proxy_set_property` |
 //! | foreign functions | `proxy_call_foreign_function`: those of the test ([`HostBuilder::foreign_function`]), and of Envoy's `clear_route_cache`, `compress`, `declare_property`, `expr_create`, `expr_delete`, `expr_evaluate`, `set_envoy_filter_state`, `sign`, `uncompress`, `verify_signature` |
-//! | WASI | `fd_write`, `fd_fdstat_get`, `clock_time_get`, `clock_res_get`, `random_get`, `environ_…`, `args_…`, `proc_exit` |
+//! | WASI | the 45 functions that Envoy has, with its errnos |
 //!
 //! Modules of ABI 0.1.0 have `proxy_get_configuration`, `proxy_continue_request`, `proxy_continue_response` and
-//! `proxy_clear_route_cache` as well. All other functions of WASI that Envoy has answer its fixed errno. Anything else that a module
-//! imports is an error when it is loaded, by name. [`LoadOptions`] choose another host to behave as, and take extended ABI versions;
+//! `proxy_clear_route_cache` as well. Anything else that a module imports is an error when it is loaded, by name. [`LoadOptions`] choose another host to behave as, and take extended ABI versions;
 //! `docs/host/abi.md` has the table of functions and hosts.
 //!
 //! # Where it is not Envoy
@@ -71,7 +70,7 @@
 //! - CONNECT matches no route: it gets a 404.
 //! - `proxy_on_http_call_response` comes right after the callback that made the call if the reply has no delay.
 //! - A queue's consumer in another host is told when something happens there.
-//! - Envoy has no limits but that on memory, and links `path_link` and `path_symlink` with types that are not WASI's.
+//! - Envoy has no limits but that on memory.
 //! - Workers and the main thread take turns.
 //! - A connection has one TCP filter, always gets to its upstream, and knows no reset: either side can only end what it sends.
 

@@ -155,6 +155,14 @@ impl Profile {
         self == Self::Apisix
     }
 
+    /// `path_link` and `path_symlink` have the types of proxy-wasm-cpp-host, which are not those of WASI.
+    pub(crate) fn has_envoys_links(self) -> bool {
+        matches!(
+            self,
+            Self::Envoy | Self::TrafficServer | Self::ServiceExtensions
+        )
+    }
+
     /// What stands before the names of metrics, for a plugin of this name.
     pub(crate) fn metric_prefix(self, plugin: &str) -> Option<String> {
         (self == Self::NgxWasmModule).then(|| format!("pw.{plugin}."))

@@ -93,12 +93,7 @@ fn host_call(
             args.join(", ")
         ));
     }
-    // Envoy lets `_initialize` do nothing but log and use WASI.
-    if state.restricted
-        && module == "env"
-        && function.name().starts_with("proxy_")
-        && function != Function::proxy_log
-    {
+    if state.restricted && !function.may_run_at_start() {
         diagnostics::forbidden(state, function);
         wasmtime::bail!(
             "restricted_callback: {} is not allowed while the module initializes",

@@ -19,6 +19,7 @@ pub(super) fn register(call: &mut Call<'_>, name: u32, name_len: u32, id: u32) -
     call.write_u32(id, queue)
 }
 
+/// The number of a queue that a VM, this or another, has registered.
 pub(super) fn resolve(
     call: &mut Call<'_>,
     vm: u32,
@@ -29,10 +30,16 @@ pub(super) fn resolve(
 ) -> Answer {
     let vm_id = call.read_text(vm, vm_len)?;
     let name = call.read(name, name_len)?;
-    let queue = call
-        .state()
+    let state = call.state();
+    // No `vm_id` stands for the guest's own (proxy-wasm-cpp-host `ContextBase::lookupSharedQueue`).
+    let vm_id = if vm_id.is_empty() {
+        &state.identity.vm_id
+    } else {
+        &vm_id
+    };
+    let queue = state
         .shared
-        .resolve_queue(&vm_id, &name)
+        .resolve_queue(vm_id, &name)
         .ok_or(Status::NotFound)?;
     call.write_u32(id, queue)
 }

@@ -216,5 +216,7 @@ fn is_without_effect(function: Function) -> bool {
                 | F::args_sizes_get
                 | F::args_get
                 | F::sched_yield
+                | F::pthread_equal
+                | F::emscripten_notify_memory_growth
         )
 }

@@ -7,6 +7,7 @@ mod calls;
 mod documented;
 mod kept;
 mod maps;
+mod queues;
 mod starts;
 mod streams;
 

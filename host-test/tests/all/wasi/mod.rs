@@ -1,5 +1,7 @@
 //! WASI as far as Envoy has it.
 
+mod errnos;
+
 use std::time::Duration;
 
 use postern_host::{LogLevel, Request};
