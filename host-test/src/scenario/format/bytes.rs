@@ -44,6 +44,11 @@ impl Bytes {
         self.saved.as_deref()
     }
 
+    /// Whether it is known before anything runs that there is no byte.
+    pub(super) fn is_written_empty(&self) -> bool {
+        self.bytes.is_empty() && self.file.is_none() && self.saved.is_none()
+    }
+
     pub(in crate::scenario) fn fill(&mut self, bytes: Vec<u8>) {
         self.bytes = bytes;
     }

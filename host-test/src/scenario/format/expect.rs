@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::grpc::GrpcMoment;
 use super::matcher::{LogPattern, Number, Text};
+use super::names;
 use super::union::OneOrMany;
 use crate::diagnostics::{Code, UnknownCode};
 
@@ -199,12 +200,14 @@ pub struct CostExpect {
     /// How many host functions were called.
     pub calls: Option<Number>,
     /// Which host functions were called and how often: these, and no others.
+    #[serde(default, deserialize_with = "names::by_function")]
     pub host_calls: Option<BTreeMap<String, Number>>,
     /// The bytes that host functions wrote into the guest's memory.
     pub bytes_to_guest: Option<Number>,
     /// The bytes that host functions read from the guest's memory.
     pub bytes_from_guest: Option<Number>,
     /// What the callbacks of one name cost together, such as `proxy_on_request_headers`.
+    #[serde(default, deserialize_with = "names::by_callback")]
     pub callbacks: Option<BTreeMap<String, CallbackCostExpect>>,
 }
 
@@ -220,6 +223,7 @@ pub struct CallbackCostExpect {
     /// How many host functions were called.
     pub calls: Option<Number>,
     /// Which host functions were called and how often: these, and no others.
+    #[serde(default, deserialize_with = "names::by_function")]
     pub host_calls: Option<BTreeMap<String, Number>>,
 }
 

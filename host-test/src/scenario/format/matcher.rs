@@ -77,11 +77,9 @@ impl TextTable {
             || self.repeat.is_some()
             || self.times.is_some()
             || self.saved.is_some();
-        let contains = self
-            .contains
-            .map(|contains| Ok(Text::Contains(contains.values)));
+        let contains = self.contains.map(|parts| all_of(parts.values));
         let regex = self.regex.map(|text| expression(&text).map(Text::Regex));
-        let json = self.json.map(|value| Ok(Text::Json(value)));
+        let json = self.json.map(json_with_members);
         let any = self.any.map(|True| Ok(Text::Any));
         let absent = self.absent.map(|True| Ok(Text::Absent));
         let bytes = is_bytes.then(|| {
@@ -109,8 +107,40 @@ impl TextTable {
     }
 }
 
+fn all_of(parts: Vec<Bytes>) -> Result<Text, String> {
+    if parts.is_empty() || parts.iter().any(Bytes::is_written_empty) {
+        return Err(format!("`contains` without anything to look for {ALWAYS}"));
+    }
+    Ok(Text::Contains(parts))
+}
+
+fn json_with_members(value: serde_json::Value) -> Result<Text, String> {
+    if value.as_object().is_some_and(serde_json::Map::is_empty) {
+        return Err("`json` without members says next to nothing: name one".to_owned());
+    }
+    Ok(Text::Json(value))
+}
+
 fn expression(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| error.to_string())
+    let regex = Regex::new(text).map_err(|error| error.to_string())?;
+    if finds_something_anywhere(text) {
+        return Err(format!(
+            "`{text}` finds something in every text, so it {ALWAYS}"
+        ));
+    }
+    Ok(regex)
+}
+
+/// What a matcher is refused for: a test that cannot fail tests nothing.
+const ALWAYS: &str = "is always right: take `any = true` if that is meant";
+
+/// Whether the expression is satisfied by no text at all, wherever that stands.
+fn finds_something_anywhere(text: &str) -> bool {
+    let mut parser = regex_syntax::ParserBuilder::new().utf8(false).build();
+    parser.parse(text).is_ok_and(|parsed| {
+        let properties = parsed.properties();
+        properties.minimum_len() == Some(0) && properties.look_set().is_empty()
+    })
 }
 
 impl Text {
@@ -144,8 +174,9 @@ impl Text {
     }
 }
 
+/// What is empty, as a file or a saved value may be, is not found: otherwise it would be found in everything.
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
+    !part.is_empty() && bytes.windows(part.len()).any(|window| window == part)
 }
 
 fn json_contains(value: &serde_json::Value, expected: &serde_json::Value) -> bool {
@@ -267,7 +298,12 @@ impl NumberTable {
                 percent: None,
                 any: None,
                 absent: None,
-            } if min.is_some() || max.is_some() => Ok(Number::Range(min, max)),
+            } if min.is_some() || max.is_some() => match (min, max) {
+                (Some(min), Some(max)) if min > max => Err(format!(
+                    "no number is at least {min} and at most {max}"
+                )),
+                (min, max) => Ok(Number::Range(min, max)),
+            },
             Self {
                 min: None,
                 max: None,
@@ -275,7 +311,7 @@ impl NumberTable {
                 percent: Some(percent),
                 any: None,
                 absent: None,
-            } if percent >= 0.0 => Ok(Number::Near(near, percent)),
+            } if percent >= 0.0 && percent.is_finite() => Ok(Number::Near(near, percent)),
             Self {
                 min: None,
                 max: None,
@@ -399,7 +435,7 @@ impl LogPatternTable {
     fn into_pattern(self) -> Result<LogPattern, String> {
         let message = match (self.message, self.contains, self.regex) {
             (Some(text), None, None) => Text::Exact(text.into_bytes().into()),
-            (None, Some(parts), None) => Text::Contains(parts.values),
+            (None, Some(parts), None) => all_of(parts.values)?,
             (None, None, Some(text)) => Text::Regex(expression(&text)?),
             (None, None, None) if self.level.is_some() => Text::Any,
             _ => return Err(
@@ -409,6 +445,12 @@ impl LogPatternTable {
         };
         let count = match (self.count, self.absent) {
             (None, None) => Number::Range(Some(1), None),
+            (Some(Number::Any | Number::Absent), None) => {
+                return Err("a `count` is a number, or has a `min`, a `max` or `near`".to_owned());
+            }
+            (Some(Number::Range(Some(..=0) | None, None)), None) => {
+                return Err("a `count` of 0 and more is always right".to_owned());
+            }
             (Some(count), None) => count,
             (None, Some(True)) => Number::Exact(0),
             (Some(_), Some(True)) => {

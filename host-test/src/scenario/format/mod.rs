@@ -8,6 +8,7 @@ mod expect;
 mod grpc;
 mod log;
 mod matcher;
+mod names;
 mod offered;
 mod peers;
 mod setup;

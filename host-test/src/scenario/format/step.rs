@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::bytes::{Bytes, Headers};
 use super::expect::Expect;
+use super::names;
 use super::peers::PeerReply;
 use super::time::{Instant, Span};
 use super::union::True;
@@ -264,9 +265,8 @@ impl TryFrom<FaultTable> for FaultSpec {
             (None, Some(bytes)) => FaultEffect::Bytes(bytes),
             _ => return Err("a fault has either a `status` or `bytes`".to_owned()),
         };
-        if crate::functions::Function::named(&table.function).is_none() {
-            return Err(crate::fault::UnknownHostFunction(table.function).to_string());
-        }
+        names::function(&table.function)?;
+        table.callback.as_deref().map_or(Ok(()), names::callback)?;
         if table.call == Some(0) {
             return Err("calls are counted from 1".to_owned());
         }

@@ -111,6 +111,21 @@ fn what_makes_no_sense_is_refused_with_its_place() {
             "`message`, `contains`",
         ),
         (
+            "[[step]]\nfault = { function = 'proxy_log', status = 1, callback = 'proxy_on_nothing' }\n",
+            "s.scenario.toml:2:9: step[0].fault",
+            "`proxy_on_nothing` is no callback",
+        ),
+        (
+            "[[step]]\nexpect.cost.callbacks.proxy_on_nothing.fuel = { max = 0 }\n",
+            "s.scenario.toml:2:",
+            "`proxy_on_nothing` is no callback",
+        ),
+        (
+            "[[step]]\nexpect.cost.host_calls = { proxy_lgo = 0 }\n",
+            "s.scenario.toml:2:26: step[0].expect.cost.host_calls",
+            "`proxy_lgo` is no function",
+        ),
+        (
             "host.module = 'm'\n",
             "s.scenario.toml: ",
             "nothing would be tested",
@@ -149,6 +164,61 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         let told = folder.refused(scenario);
         assert!(told.starts_with(place), "{scenario}\n{told}");
         assert!(told.contains(reason), "{scenario}\n{told}");
+    }
+}
+
+#[test]
+fn an_expectation_that_cannot_fail_or_cannot_be_met_is_refused_with_its_place() {
+    let folder = Folder::with_guest("");
+    for (expectation, reason) in [
+        ("body = { contains = '' }", "is always right"),
+        ("body = { contains = [] }", "is always right"),
+        ("body = { contains = ['a', ''] }", "is always right"),
+        ("body = { regex = '' }", "is always right"),
+        ("body = { regex = '.*' }", "is always right"),
+        ("body = { regex = 'a?|b' }", "is always right"),
+        ("body = { json = {} }", "name one"),
+        ("headers.a = { contains = '' }", "is always right"),
+        ("log = [{ contains = '' }]", "is always right"),
+        ("log = [{ regex = 'x*' }]", "is always right"),
+        (
+            "log = [{ contains = 'a', count = { min = 0 } }]",
+            "is always right",
+        ),
+        (
+            "log = [{ contains = 'a', count = { any = true } }]",
+            "is a number",
+        ),
+        (
+            "status = { min = 300, max = 100 }",
+            "no number is at least 300",
+        ),
+        (
+            "status = { near = 1, percent = inf }",
+            "`near` with `percent`",
+        ),
+    ] {
+        let told = folder.refused(&format!("[[step]]\nexpect.{expectation}\n"));
+        let key = expectation.split(' ').next().expect("a key");
+        let place = format!(": step[0].expect.{key}");
+        assert!(
+            told.starts_with("s.scenario.toml:2:"),
+            "{expectation}\n{told}"
+        );
+        assert!(told.contains(&place), "{expectation}\n{told}");
+        assert!(told.contains(reason), "{expectation}\n{told}");
+    }
+    for expectation in [
+        "body = { regex = '^$' }",
+        "body = { regex = '^a*$' }",
+        "body = { regex = '\\b' }",
+        "body = { json = [] }",
+    ] {
+        let file = folder.write(
+            "s.scenario.toml",
+            format!("[[step]]\nexpect.{expectation}\n"),
+        );
+        scenario::load(file).expect(expectation);
     }
 }
 
