@@ -1,5 +1,6 @@
 //! Faults: host functions that answer otherwise than they would.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,6 +63,19 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function)?;
+        if let Some(call) = self.call {
+            write!(f, ", call {call}")?;
+        }
+        match &self.callback {
+            Some(callback) => write!(f, " in {callback}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A fault for a function that this host does not have: it could never strike.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is no function that this host offers to guests")]
@@ -75,13 +89,35 @@ pub(crate) struct Faults(Arc<Armed>);
 struct Armed {
     // Read on every host call; the list behind the lock only when there is something in it.
     any: AtomicBool,
-    list: Mutex<Vec<(Fault, u64)>>,
+    list: Mutex<Vec<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    fault: Fault,
+    /// How often the function was called where the fault counts.
+    calls: u64,
+    struck: bool,
+}
+
+/// A fault that has not struck.
+#[derive(Clone, Debug)]
+pub(crate) struct Unstruck {
+    /// How many faults were injected before it, since all of them were cleared.
+    pub(crate) index: usize,
+    pub(crate) fault: Fault,
+    /// How often the function was called where the fault counts.
+    pub(crate) calls: u64,
 }
 
 impl Faults {
     pub(crate) fn inject(&self, fault: Fault) {
         let mut list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.push((fault, 0));
+        list.push(Held {
+            fault,
+            calls: 0,
+            struck: false,
+        });
         self.0.any.store(true, Ordering::Relaxed);
     }
 
@@ -98,7 +134,8 @@ impl Faults {
         }
         let mut list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
         let mut effect = None;
-        for (fault, calls) in list.iter_mut() {
+        for held in list.iter_mut() {
+            let fault = &held.fault;
             if fault.function != function
                 || fault
                     .callback
@@ -107,12 +144,26 @@ impl Faults {
             {
                 continue;
             }
-            *calls += 1;
-            if effect.is_none() && fault.call.is_none_or(|call| call == *calls) {
+            held.calls += 1;
+            if effect.is_none() && fault.call.is_none_or(|call| call == held.calls) {
                 effect = Some(fault.effect.clone());
+                held.struck = true;
             }
         }
         effect
+    }
+
+    /// The faults in force that have not struck.
+    pub(crate) fn unstruck(&self) -> Vec<Unstruck> {
+        let list = self.0.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = list.iter().enumerate().filter(|(_, held)| !held.struck);
+        waiting
+            .map(|(index, held)| Unstruck {
+                index,
+                fault: held.fault.clone(),
+                calls: held.calls,
+            })
+            .collect()
     }
 }
 

@@ -160,6 +160,13 @@ impl Host {
         Ok(())
     }
 
+    /// The faults in force that have not struck yet. A test whose fault is still here at its end has tested something else than
+    /// it says.
+    pub fn unstruck_faults(&self) -> Vec<Fault> {
+        let unstruck = self.faults.unstruck().into_iter();
+        unstruck.map(|unstruck| unstruck.fault).collect()
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&mut self) {
         self.faults.clear();

@@ -1,24 +1,38 @@
 //! The files that values of a scenario stand in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::format::{
     Action, Bytes, Expect, FaultEffect, FaultSpec, HeaderExpect, LogPattern, PeerReply, Step, Text,
 };
-use super::load::{LoadError, Scenario};
+use super::load::Scenario;
+
+/// A file that a value stands in and that cannot be read.
+pub(super) struct Unreadable {
+    /// The file as the scenario names it.
+    pub(super) named: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) source: std::io::Error,
+}
 
 /// Reads the files that the scenario's values stand in.
-pub(super) fn read_files(scenario: &mut Scenario, base: &Path) -> Result<(), LoadError> {
+pub(super) fn read_files(scenario: &mut Scenario, base: &Path) -> Result<(), Unreadable> {
     let mut outcome = Ok(());
     each_value(scenario, &mut |bytes| {
         if let Some(file) = bytes.file()
             && outcome.is_ok()
         {
-            let path = base.join(file);
+            let (named, path) = (file.to_owned(), base.join(file));
             match std::fs::read(&path) {
                 Ok(contents) => bytes.fill(contents),
-                Err(source) => outcome = Err(LoadError::Read { path, source }),
+                Err(source) => {
+                    outcome = Err(Unreadable {
+                        named,
+                        path,
+                        source,
+                    });
+                }
             }
         }
     });

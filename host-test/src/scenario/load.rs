@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::files::read_files;
+use super::bless::Segment;
+use super::files::{Unreadable, read_files};
 use super::format::{
-    Action, FaultSpec, File, GrpcRule, NamedScenario, PeerReply, Rule, Setup, Start, Step,
+    Action, FaultSpec, File, GrpcRule, NamedScenario, PeerReply, Rule, Setup, Start, Step, Workers,
 };
+use super::places::{self, Placed, position};
 
 /// How the names of scenario files end, where a folder is searched for them.
 pub(super) const EXTENSION: &str = ".scenario.toml";
@@ -92,6 +94,57 @@ pub enum LoadError {
     NoFiles(PathBuf),
 }
 
+/// Something that makes no sense, and its key in the scenario if it is one key's fault.
+struct Wrong {
+    key: Vec<Segment>,
+    message: String,
+}
+
+impl From<String> for Wrong {
+    fn from(message: String) -> Self {
+        let key = Vec::new();
+        Self { key, message }
+    }
+}
+
+impl Wrong {
+    fn placed(self, file: &Path, text: &str, place: Place) -> LoadError {
+        let mut path = match place {
+            Place::Whole => Vec::new(),
+            Place::Listed { index, .. } => {
+                vec![Segment::Key("scenario".to_owned()), Segment::Index(index)]
+            }
+        };
+        path.extend(self.key.iter().cloned());
+        let placed = (!self.key.is_empty()).then(|| places::of_key(text, &path));
+        LoadError::at(file, placed.flatten(), self.message)
+    }
+}
+
+impl Unreadable {
+    fn placed(self, file: &Path, text: &str) -> LoadError {
+        let message = format!("{}: {}", self.path.display(), self.source);
+        LoadError::at(file, places::of_file(text, &self.named), message)
+    }
+}
+
+impl LoadError {
+    /// That something is wrong at this place of the file, as far as the place is known.
+    fn at(file: &Path, placed: Option<Placed>, message: String) -> Self {
+        let file = file.to_owned();
+        match placed {
+            Some(Placed { key, line, column }) => Self::Syntax {
+                file,
+                line,
+                column,
+                key,
+                message,
+            },
+            None => Self::Meaning { file, message },
+        }
+    }
+}
+
 fn prefix(key: &str) -> String {
     if key.is_empty() {
         String::new()
@@ -114,11 +167,8 @@ pub fn load(file: impl AsRef<Path>) -> Result<Vec<Scenario>, LoadError> {
         if let Some(module) = &mut scenario.module {
             *module = base.join(&*module);
         }
-        check(scenario).map_err(|message| LoadError::Meaning {
-            file: path.to_owned(),
-            message,
-        })?;
-        read_files(scenario, base)?;
+        check(scenario).map_err(|wrong| wrong.placed(path, &text, scenario.place))?;
+        read_files(scenario, base).map_err(|unreadable| unreadable.placed(path, &text))?;
     }
     Ok(scenarios)
 }
@@ -198,16 +248,6 @@ fn parse(path: &Path, text: &str) -> Result<File, LoadError> {
         };
         syntax(key, error.inner())
     })
-}
-
-/// Line and column of a byte of the text, both from 1.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
 }
 
 fn folder(file: &Path) -> &Path {
@@ -292,7 +332,8 @@ fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scena
     }
 }
 
-fn stem(path: &Path) -> String {
+/// The name of a scenario whose file gives it none.
+pub(super) fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name
         .strip_suffix(EXTENSION)
@@ -301,9 +342,9 @@ fn stem(path: &Path) -> String {
 }
 
 /// What each part of a scenario cannot know by itself.
-fn check(scenario: &Scenario) -> Result<(), String> {
+fn check(scenario: &Scenario) -> Result<(), Wrong> {
     if scenario.steps.is_empty() && scenario.start.expect.is_none() {
-        return Err(format!("`{}` has no steps", scenario.name));
+        return Err(format!("`{}` has no steps", scenario.name).into());
     }
     let replies = |rules: &[Rule]| -> Vec<PeerReply> {
         let replies = rules.iter().flat_map(|rule| rule.replies.iter());
@@ -311,30 +352,60 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     };
     let refuses = |reply: &PeerReply| matches!(reply, PeerReply::Refused);
     if replies(&scenario.upstream).iter().any(refuses) {
-        return Err("`refused` is only for clusters".to_owned());
+        return Err("`refused` is only for clusters".to_owned().into());
     }
     let mut grpc = scenario.grpc.values().flatten();
     if grpc.any(|rule| rule.replies.is_empty()) {
-        return Err("a rule of a gRPC service has no `replies`".to_owned());
+        return Err("a rule of a gRPC service has no `replies`"
+            .to_owned()
+            .into());
     }
     let mut foreign = scenario.setup.foreign_functions.values();
     if foreign.any(|function| function.result.is_some() && function.status.is_some()) {
-        return Err("a foreign function has either a `result` or a `status`".to_owned());
+        return Err("a foreign function has either a `result` or a `status`"
+            .to_owned()
+            .into());
     }
     let manual = |reply: &PeerReply| matches!(reply, PeerReply::Manual);
     let mut clusters = scenario.clusters.values();
     if clusters.any(|rules| replies(rules).iter().any(manual)) {
-        return Err("`manual` is only for the upstream".to_owned());
+        return Err("`manual` is only for the upstream".to_owned().into());
     }
     for (index, step) in scenario.steps.iter().enumerate() {
-        if let Some(Action::Reply(reply)) = &step.action
-            && !matches!(reply, PeerReply::Response(_) | PeerReply::Reset(_))
-        {
-            return Err(format!(
-                "step {}: what the upstream replies by hand is a response or a `reset`",
-                index + 1
-            ));
-        }
+        check_step(scenario, step).map_err(|mut wrong| {
+            let step = [Segment::Key("step".to_owned()), Segment::Index(index)];
+            wrong.key.splice(..0, step);
+            wrong
+        })?;
     }
     Ok(())
+}
+
+fn check_step(scenario: &Scenario, step: &Step) -> Result<(), Wrong> {
+    let wrong = |keys: &[&str], message: String| {
+        let key = keys.iter().map(|key| Segment::Key((*key).to_owned()));
+        let key = key.collect();
+        Err(Wrong { key, message })
+    };
+    match &step.action {
+        Some(Action::Reply(reply))
+            if !matches!(reply, PeerReply::Response(_) | PeerReply::Reset(_)) =>
+        {
+            let message = "what the upstream replies by hand is a response or a `reset`";
+            wrong(&["reply"], message.to_owned())
+        }
+        Some(Action::Request(request)) => {
+            let workers = scenario.setup.workers.map_or(1, Workers::get);
+            match request.worker {
+                Some(worker) if worker >= workers => wrong(
+                    &["request", "worker"],
+                    format!(
+                        "there is no worker {worker}: `host.workers` is {workers}, and they are counted from 0"
+                    ),
+                ),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
 }

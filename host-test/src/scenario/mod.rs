@@ -35,6 +35,7 @@ pub mod format;
 mod grpc;
 mod load;
 mod observed;
+mod places;
 mod play;
 mod reference;
 mod report;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::build::build;
 use super::files::step_values;
-use super::format::{Action, ClientRequest, MoreBody, PeerReply, Step};
+use super::format::{Action, ClientRequest, FaultSpec, MoreBody, PeerReply, Step};
 use super::grpc::GrpcSeen;
 use super::load::Scenario;
 use super::observed::{Observed, StreamSeen, numbers};
@@ -15,6 +15,7 @@ use super::upstream::{Peer, ROUTE_TIMEOUT};
 use crate::callout::Callout;
 use crate::clock::nanoseconds;
 use crate::exchange::{Callback, Exchange, StreamId};
+use crate::fault::Fault;
 use crate::headers::HeaderMap;
 use crate::host::{Host, StreamState};
 use crate::module::Module;
@@ -37,6 +38,21 @@ pub(super) struct Player<'a> {
     callouts: Arc<Mutex<Vec<Callout>>>,
     grpc: Arc<Mutex<Vec<GrpcSeen>>>,
     saved: BTreeMap<String, String>,
+    /// How many steps were begun.
+    steps: usize,
+    /// The steps in which the faults in force were injected; 0 for the start.
+    injected: Vec<usize>,
+    /// Faults that ended without having struck.
+    missed: Vec<Missed>,
+}
+
+/// A fault that never struck.
+pub(super) struct Missed {
+    /// The step in which it was injected; 0 for the start.
+    pub(super) step: usize,
+    pub(super) fault: Fault,
+    /// How often the function was called where the fault counts.
+    pub(super) calls: u64,
 }
 
 /// A stream of the scenario.
@@ -72,14 +88,16 @@ impl<'a> Player<'a> {
             callouts,
             grpc,
             saved: BTreeMap::new(),
+            steps: 0,
+            injected: Vec::new(),
+            missed: Vec::new(),
         }
     }
 
     /// The start: the first configuration.
     pub(super) fn start(&mut self) -> Observed {
         for fault in &self.scenario.faults {
-            // Reading the scenario has checked that there is such a function.
-            let _known = self.host.inject(fault.into());
+            self.inject(fault);
         }
         let before = self.before(true);
         let setup = &self.scenario.setup;
@@ -116,6 +134,7 @@ impl<'a> Player<'a> {
             .expect
             .as_ref()
             .is_some_and(|expect| expect.metrics_change.is_some());
+        self.steps += 1;
         let before = self.before(wants_metrics);
         let name = step.stream.as_deref().unwrap_or_default();
         let refused = self.act(step, name)?;
@@ -127,6 +146,30 @@ impl<'a> Player<'a> {
             self.saved.insert(name.clone(), part);
         }
         Ok(observed)
+    }
+
+    /// The faults that have not struck, when nothing more comes.
+    pub(super) fn end(mut self) -> Vec<Missed> {
+        self.clear_faults();
+        self.missed
+    }
+
+    fn inject(&mut self, fault: &FaultSpec) {
+        // Reading the scenario has checked that there is such a function.
+        let _known = self.host.inject(fault.into());
+        self.injected.push(self.steps);
+    }
+
+    fn clear_faults(&mut self) {
+        for unstruck in self.host.faults.unstruck() {
+            self.missed.push(Missed {
+                step: self.injected.get(unstruck.index).copied().unwrap_or(0),
+                fault: unstruck.fault,
+                calls: unstruck.calls,
+            });
+        }
+        self.injected.clear();
+        self.host.clear_faults();
     }
 
     /// Takes the trace of what happened since the last time.
@@ -162,10 +205,8 @@ impl<'a> Player<'a> {
                 self.host.drain();
                 self.pump();
             }
-            Some(Action::Fault(fault)) => {
-                let _known = self.host.inject(fault.into());
-            }
-            Some(Action::ClearFaults) => self.host.clear_faults(),
+            Some(Action::Fault(fault)) => self.inject(fault),
+            Some(Action::ClearFaults) => self.clear_faults(),
             Some(Action::SharedData(data)) => {
                 let vm_id = self.scenario.setup.vm_id.as_deref().unwrap_or_default();
                 for (key, value) in data.iter() {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use super::bless::{self, Fix, Spot};
 use super::check::{Difference, Mark, check};
 use super::format::{Action, Allowed, Setup, Step};
-use super::load::{LoadError, Scenario, find, load};
-use super::play::{Impossible, Player};
+use super::load::{LoadError, Scenario, find, load, stem};
+use super::play::{Impossible, Missed, Player};
 use super::report::{Failure, Outcome, Report};
 use crate::diagnostics::Allowance;
 use crate::module::{LoadOptions, Module};
@@ -45,49 +45,43 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Files that cannot be run, all of them.
-    #[error("{}", lines(.0))]
-    Load(Vec<LoadError>),
+    /// A folder cannot be read or has no scenarios, or a file cannot be written.
+    #[error(transparent)]
+    Load(LoadError),
     /// No scenario has this in its name.
     #[error("no scenario has `{0}` in its name")]
     NothingFits(String),
 }
 
-fn lines(errors: &[LoadError]) -> String {
-    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    errors.join("\n")
-}
-
-/// Runs the scenarios of these files, and of the files `*.scenario.toml` in these folders.
+/// Runs the scenarios of these files, and of the files `*.scenario.toml` in these folders. A file that cannot be read or says
+/// something wrong is in the report as one scenario that could not be run.
 ///
 /// The report is the same for every number of jobs.
 ///
 /// # Errors
-/// [`RunError`], before anything runs, if a file cannot be read or says something wrong.
+/// [`RunError`], before anything runs, if a folder cannot be read or has no scenarios; and if what is to be written with
+/// [`bless`](Options::bless) cannot be.
 pub fn run_files(paths: &[PathBuf], options: &Options) -> Result<Report, RunError> {
     let scenarios = load_all(paths, options)?;
     let modules = Modules::default();
-    let outcomes = in_parallel(&scenarios, options, |scenario| {
-        run_cached(scenario, options, &modules)
-    });
+    let run = |scenario: &Result<Scenario, Outcome>| match scenario {
+        Ok(scenario) => run_cached(scenario, options, &modules),
+        Err(unusable) => (unusable.clone(), Vec::new()),
+    };
+    let outcomes = in_parallel(&scenarios, options, run);
     if !options.bless {
         let scenarios = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
         return Ok(Report { scenarios });
     }
-    let fixes = scenarios
-        .iter()
-        .zip(&outcomes)
-        .flat_map(|(scenario, (_, fixes))| {
-            let fixes = fixes.iter().cloned();
-            fixes.map(|(spot, fix)| (scenario.file.as_path(), spot, fix))
-        });
+    let fixes = outcomes.iter().flat_map(|(outcome, fixes)| {
+        let fixes = fixes.iter().cloned();
+        fixes.map(|(spot, fix)| (outcome.file.as_path(), spot, fix))
+    });
     for (file, fixes) in bless::by_file(fixes) {
-        bless::write(file, &fixes).map_err(|error| RunError::Load(vec![error]))?;
+        bless::write(file, &fixes).map_err(RunError::Load)?;
     }
     let scenarios = load_all(paths, options)?;
-    let again = in_parallel(&scenarios, options, |scenario| {
-        run_cached(scenario, options, &modules)
-    });
+    let again = in_parallel(&scenarios, options, run);
     let mut report = Report::default();
     for ((mut outcome, _), (_, fixes)) in again.into_iter().zip(outcomes) {
         outcome.blessed = fixes.len();
@@ -101,25 +95,32 @@ pub fn run(scenario: &Scenario, module: &Module, options: &Options) -> Outcome {
     play(scenario, module, options).0
 }
 
-fn load_all(paths: &[PathBuf], options: &Options) -> Result<Vec<Scenario>, RunError> {
-    let files = find(paths).map_err(|error| RunError::Load(vec![error]))?;
+/// All scenarios, and in the place of each file that has something wrong what there is to say about it.
+fn load_all(
+    paths: &[PathBuf],
+    options: &Options,
+) -> Result<Vec<Result<Scenario, Outcome>>, RunError> {
+    let files = find(paths).map_err(RunError::Load)?;
     let mut scenarios = Vec::new();
-    let mut errors = Vec::new();
     for file in files {
         match load(&file) {
-            Ok(loaded) => scenarios.extend(loaded),
-            Err(error) => errors.push(error),
+            Ok(loaded) => scenarios.extend(loaded.into_iter().map(Ok)),
+            Err(error) => scenarios.push(Err(Outcome {
+                error: Some(error.to_string()),
+                ..blank(&file, &stem(&file), options.seed.unwrap_or(0))
+            })),
         }
     }
-    if !errors.is_empty() {
-        return Err(RunError::Load(errors));
-    }
-    for scenario in &mut scenarios {
+    for scenario in scenarios.iter_mut().flatten() {
         let allowed = options.allow.iter().cloned().map(Allowed);
         scenario.setup.allow.extend(allowed);
     }
     if let Some(filter) = &options.filter {
-        scenarios.retain(|scenario| scenario.name.contains(filter.as_str()));
+        // What the scenarios of a file are called that cannot be read is not known.
+        scenarios.retain(|scenario| {
+            let name = scenario.as_ref().map(|scenario| &scenario.name);
+            name.map_or(true, |name| name.contains(filter.as_str()))
+        });
         if scenarios.is_empty() {
             return Err(RunError::NothingFits(filter.clone()));
         }
@@ -128,10 +129,10 @@ fn load_all(paths: &[PathBuf], options: &Options) -> Result<Vec<Scenario>, RunEr
 }
 
 /// Does something for each scenario on several threads; the results are in the order of the scenarios.
-fn in_parallel<T: Send>(
-    scenarios: &[Scenario],
+fn in_parallel<S: Sync, T: Send>(
+    scenarios: &[S],
     options: &Options,
-    work: impl Fn(&Scenario) -> T + Sync,
+    work: impl Fn(&S) -> T + Sync,
 ) -> Vec<T> {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = match options.jobs {
@@ -212,10 +213,18 @@ fn run_cached(scenario: &Scenario, options: &Options, modules: &Modules) -> (Out
 
 fn outcome(scenario: &Scenario, options: &Options) -> Outcome {
     Outcome {
-        file: scenario.file.clone(),
-        name: scenario.name.clone(),
-        seed: seed(scenario, options),
         steps: scenario.steps.len(),
+        ..blank(&scenario.file, &scenario.name, seed(scenario, options))
+    }
+}
+
+/// What is known of a scenario before it is read.
+fn blank(file: &Path, name: &str, seed: u64) -> Outcome {
+    Outcome {
+        file: file.to_owned(),
+        name: name.to_owned(),
+        seed,
+        steps: 0,
         failures: Vec::new(),
         error: None,
         blessed: 0,
@@ -289,11 +298,41 @@ fn play_once(
                     trace: Vec::new(),
                 });
                 // What follows would fail because of this.
-                break;
+                return (outcome, fixes);
             }
         }
     }
+    let missed = player.end().into_iter();
+    outcome
+        .failures
+        .extend(missed.map(|missed| never_struck(scenario, missed)));
     (outcome, fixes)
+}
+
+/// A scenario about a fault that never came is about something else than it says.
+fn never_struck(scenario: &Scenario, missed: Missed) -> Failure {
+    let step = missed
+        .step
+        .checked_sub(1)
+        .and_then(|index| scenario.steps.get(index));
+    let title = match step {
+        None => "a fault from the start".to_owned(),
+        Some(step) => step.name.clone().unwrap_or_else(|| title(step)),
+    };
+    let seen = match missed.calls {
+        0 => "there was no such call".to_owned(),
+        1 => "there was 1 such call".to_owned(),
+        calls => format!("there were {calls} such calls"),
+    };
+    Failure {
+        step: missed.step,
+        title,
+        key: "fault".to_owned(),
+        expected: format!("{} fails", missed.fault),
+        observed: format!("it never did: {seen}"),
+        diff: Vec::new(),
+        trace: Vec::new(),
+    }
 }
 
 /// What a step expects; with `bless`, a request without any expectation gets one.

@@ -64,3 +64,23 @@ fn a_fault_that_could_never_strike_is_an_error() {
         .expect_err("a typing error");
     assert!(unknown.to_string().contains("proxy_get_heder"));
 }
+
+#[test]
+fn a_fault_that_has_not_struck_can_be_asked_for() {
+    let (mut host, plugin) = started(builder(CALLS));
+    host.inject(Fault::status("proxy_get_header_map_value", 10).on_call(2))
+        .expect("known");
+    host.inject(
+        Fault::status("random_get", 29)
+            .on_call(77)
+            .in_callback("proxy_on_request_headers"),
+    )
+    .expect("known");
+    host.request(plugin, Request::get("/p"));
+    let waiting: Vec<_> = host
+        .unstruck_faults()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(waiting, ["random_get, call 77 in proxy_on_request_headers"]);
+}

@@ -37,15 +37,32 @@ fn the_exit_code_tells_passed_from_failed_and_from_unusable() {
     let no_module = run(&folder, &["bad.toml"]);
     assert_eq!(no_module.status.code(), Some(2));
     assert!(text(&no_module.stdout).contains("neither does --module"));
-    let wrong = run(&folder, &["wrong.toml", "gone.toml"]);
-    assert_eq!(wrong.status.code(), Some(2));
-    let told = text(&wrong.stderr);
-    assert!(
-        told.contains("wrong.toml:2:1: step[0].reqest: unknown field `reqest`"),
-        "{told}"
-    );
-    assert!(told.contains("gone.toml: "), "{told}");
     assert_eq!(run(&folder, &[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_file_with_a_mistake_is_reported_and_the_others_run() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write("a.scenario.toml", "[[step]]\nreqest = {}\n");
+    folder.write(
+        "b.scenario.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    let output = run(&folder, &["gone.toml", "."]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stdout);
+    for line in [
+        "ERROR gone.toml: gone\n      gone.toml: No such file",
+        "a.scenario.toml:2:1: step[0].reqest: unknown field `reqest`",
+        "ok    ./b.scenario.toml: b\n",
+        "1 passed, 0 failed, 2 could not be run (1 steps)",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    let junit = text(&run(&folder, &[".", "--format", "junit"]).stdout);
+    assert!(junit.contains("errors=\"1\""), "{junit}");
+    assert!(junit.contains("unknown field `reqest`"), "{junit}");
+    assert!(junit.contains("<testcase name=\"b\""), "{junit}");
 }
 
 #[test]

@@ -157,8 +157,18 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         ),
         (
             "[[step]]\nreply.manual = true\n",
-            "s.scenario.toml: ",
+            "s.scenario.toml:2:16: step[0].reply: ",
             "a response or a `reset`",
+        ),
+        (
+            "[[step]]\ndrain = true\n[[step]]\nrequest.worker = 1\n",
+            "s.scenario.toml:4:18: step[1].request.worker: ",
+            "there is no worker 1",
+        ),
+        (
+            "host.workers = 3\n[[scenario]]\nname = 'a'\n[[scenario.step]]\nrequest = { worker = 3 }\n",
+            "s.scenario.toml:5:22: scenario[0].step[0].request.worker: ",
+            "`host.workers` is 3",
         ),
     ] {
         let told = folder.refused(scenario);
@@ -223,18 +233,37 @@ fn an_expectation_that_cannot_fail_or_cannot_be_met_is_refused_with_its_place() 
 }
 
 #[test]
-fn a_file_that_is_named_and_missing_is_told_by_its_path() {
+fn a_file_that_is_named_and_missing_is_told_with_the_place_that_names_it() {
     let folder = Folder::with_guest("");
-    for scenario in [
-        "host.configuration = { file = 'gone.json' }\n[[step]]\ndrain = true\n",
-        "[[step]]\nrequest.body = { file = 'gone.json' }\n",
-        "[[step]]\nexpect.body = { file = 'gone.json' }\n",
-        "[[step]]\nexpect.upstream.headers.x = [{ file = 'gone.json' }]\n",
-        "[[step]]\nexpect.callouts = [{ body = { contains = { file = 'gone.json' } } }]\n",
-        "[[cluster.a]]\nreply.body = { file = 'gone.json' }\n[[step]]\ndrain = true\n",
+    for (scenario, place) in [
+        (
+            "host.configuration = { file = 'gone.json' }\n[[step]]\ndrain = true\n",
+            "1:31: host.configuration.file",
+        ),
+        (
+            "[[step]]\nrequest.body = { file = 'gone.json' }\n",
+            "2:25: step[0].request.body.file",
+        ),
+        (
+            "[[step]]\nexpect.body = { file = 'gone.json' }\n",
+            "2:24: step[0].expect.body.file",
+        ),
+        (
+            "[[step]]\nexpect.upstream.headers.x = [{ file = 'gone.json' }]\n",
+            "2:39: step[0].expect.upstream.headers.x[0].file",
+        ),
+        (
+            "[[step]]\nexpect.callouts = [{ body = { contains = { file = 'gone.json' } } }]\n",
+            "2:51: step[0].expect.callouts[0].body.contains.file",
+        ),
+        (
+            "[[cluster.a]]\nreply.body.file = 'gone.json'\n[[step]]\ndrain = true\n",
+            "2:19: cluster.a[0].reply.body.file",
+        ),
     ] {
         let told = folder.refused(scenario);
-        assert!(told.starts_with("gone.json: "), "{scenario}\n{told}");
+        let start = format!("s.scenario.toml:{place}: gone.json: No such file");
+        assert!(told.starts_with(&start), "{scenario}\n{told}");
     }
 }
 

@@ -319,6 +319,38 @@ fn the_third_call_of_a_host_function_can_fail() {
 }
 
 #[test]
+fn a_fault_that_never_strikes_is_a_failure() {
+    let folder = Folder::with_guest(STORES);
+    let report = folder.run(
+        r#"
+        [[step]]
+        name = "the store breaks"
+        fault = { function = "proxy_set_shared_data", status = 10, call = 77 }
+        [[step]]
+        request = {}
+        [[step]]
+        clear_faults = true
+        "#,
+    );
+    assert_eq!(failed_keys(&report), ["fault"], "{report}");
+    let failure = &only(&report).failures[0];
+    assert_eq!(
+        (failure.step, failure.title.as_str()),
+        (1, "the store breaks")
+    );
+    assert_eq!(failure.expected, "proxy_set_shared_data, call 77 fails");
+    assert!(
+        failure.observed.starts_with("it never did: there w"),
+        "{report}"
+    );
+    let report = folder.run(
+        "fault = [{ function = 'random_get', status = 29, callback = 'proxy_on_tick' }]\n[[step]]\nrequest = {}\n",
+    );
+    assert_eq!(failed_keys(&report), ["fault"], "{report}");
+    assert_eq!(only(&report).failures[0].step, 0);
+}
+
+#[test]
 fn a_fault_can_be_there_from_the_start() {
     let report = Folder::with_guest(STORES).run(
         "fault = [{ function = 'proxy_set_shared_data', status = 'EMPTY' }]\n[[step]]\nrequest = {}\nexpect.log = ['07']\n",
