@@ -137,8 +137,8 @@ pub struct Response {
     pub trailers: HeaderMap,
     /// Whether the response came to its end, or the stream was reset in the middle of it.
     pub complete: bool,
-    /// Whether Envoy closes the client's connection behind it.
-    pub(crate) closes: bool,
+    /// Whether Envoy closes the client's connection behind it, and says so with `connection: close`. Never over HTTP/2.
+    pub closes: bool,
 }
 
 /// A request as the upstream received it.

@@ -48,6 +48,8 @@ impl Part {
 pub(crate) struct Admitted {
     pub(crate) headers: HeaderMap,
     pub(crate) parts: VecDeque<Part>,
+    /// The client wants its connection closed behind the answer.
+    pub(crate) closes: bool,
 }
 
 /// Lets a request in as Envoy would. Of one that is not let in, the access log sees the headers that are returned.
@@ -67,8 +69,13 @@ pub(crate) fn admit(
             },
         ));
     }
+    let closes = headers::says_close(&request);
     let parts = parts(request, settings, &headers);
-    Ok(Admitted { headers, parts })
+    Ok(Admitted {
+        headers,
+        parts,
+        closes,
+    })
 }
 
 /// HTTP/1 tells the end of a body in a part of its own; HTTP/2 with the last bytes.

@@ -147,6 +147,18 @@ fn add_envoy_headers(headers: &mut HeaderMap, request_id: &str) {
     }
 }
 
+/// Whether the client closes its connection behind this request (Envoy `HeaderUtility::shouldCloseConnection`).
+pub(super) fn says_close(request: &Request) -> bool {
+    let of_connection = |name: &[u8]| {
+        name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"proxy-connection")
+    };
+    let mut headers = request.headers.iter();
+    !request.http2
+        && headers.any(|(name, value)| {
+            of_connection(name) && tokens(Some(value)).iter().any(|token| token == "close")
+        })
+}
+
 fn tokens(value: Option<&[u8]>) -> Vec<String> {
     String::from_utf8_lossy(value.unwrap_or_default())
         .split(',')

@@ -11,6 +11,10 @@ use crate::routes::Target;
 
 use super::{Direction, Phase, Stream, Surroundings};
 
+/// A response with this status that no upstream gave is taken for a sign of a message that cannot be framed: the connection ends
+/// (Envoy `ConnectionManagerImpl::ActiveStream::onLocalReply`, unless `stream_error_on_invalid_http_message` is set).
+const BAD_REQUEST: u32 = 400;
+
 impl Stream {
     /// The request's headers have passed the chain.
     pub(super) fn send_request_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
@@ -82,12 +86,12 @@ impl Stream {
     /// The response's headers have passed the chain.
     pub(super) fn send_response_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
         // Envoy does not read on after an early answer, so the connection cannot be used again.
-        let unread = !self.http2 && !self.request.ended;
+        let ends = !self.http2 && (self.last || !self.request.ended);
         let upgrades = self.upgrades;
         let wall_clock = around.wall_clock;
         let headers = self.headers(Direction::Response, around);
         let switches = upgrades && headers.get(":status") == Some(b"101");
-        let closes = unread && !switches;
+        let closes = ends && !switches;
         front::send(headers, wall_clock, closes, upgrades);
         let (status, headers) = front::to_client(headers);
         self.client = Some(Response {
@@ -136,6 +140,7 @@ impl Stream {
         around: &mut Surroundings<'_>,
     ) {
         let reply = LocalReply::from_filter(&local, self.grpc);
+        self.last |= local.status == BAD_REQUEST;
         self.local_response = Some(local);
         self.answer(reply, AnsweredBy::Filter, details, around);
     }
@@ -147,6 +152,7 @@ impl Stream {
         details: &str,
         around: &mut Surroundings<'_>,
     ) {
+        self.last |= u32::from(status) == BAD_REQUEST;
         self.answer(
             LocalReply::from_host(status, body, self.grpc),
             AnsweredBy::Host,

@@ -67,6 +67,8 @@ pub(crate) struct Stream {
     grpc: bool,
     head: bool,
     http2: bool,
+    /// The connection ends with this stream, whatever becomes of the request's body. Of no meaning in HTTP/2.
+    last: bool,
     /// The request asks for an upgrade.
     upgrades: bool,
     upstream: Option<UpstreamRequest>,
@@ -142,6 +144,7 @@ impl Stream {
             client_head_taken: false,
             grpc: false,
             head: false,
+            last: false,
             upgrades: false,
             upstream: None,
             redirected: Vec::new(),
@@ -173,6 +176,7 @@ impl Stream {
     pub(crate) fn begin(&mut self, admitted: Admitted, around: &mut Surroundings<'_>) {
         self.grpc = front::is_grpc(&admitted.headers);
         self.head = admitted.headers.get(":method") == Some(b"HEAD");
+        self.last = admitted.closes;
         self.upgrades = !self.http2 && front::is_upgrade(&admitted.headers);
         self.request.incoming = admitted.parts;
         self.request.headers = admitted.headers;

@@ -36,7 +36,11 @@ impl Stream {
             // However it came, it goes on in one piece.
             parts.push_back(Part::Body(upstream.body.clone(), true));
         }
-        let admitted = Admitted { headers, parts };
+        let admitted = Admitted {
+            headers,
+            parts,
+            closes: self.last,
+        };
         Some((self.chain.clone(), self.worker, admitted))
     }
 

@@ -1,6 +1,6 @@
 //! Answers that guests give themselves.
 
-use postern_host::{AnsweredBy, Request};
+use postern_host::{AnsweredBy, Reply, Request};
 
 use crate::guests::{builder, started};
 
@@ -96,4 +96,48 @@ fn the_answer_to_head_has_the_length_and_not_the_body() {
     let exchange = host.request(plugin, Request::new("HEAD", "/"));
     assert_eq!((exchange.status(), exchange.body()), (403, b"".as_slice()));
     assert_eq!(exchange.header_text("content-length").as_deref(), Some("8"));
+}
+
+const REFUSES: &str = r#"
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $respond (i32.const STATUS) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+        (i32.const 0) (i32.const 0) (i32.const -1)))
+      (i32.const 0))"#;
+
+/// Whether the connection ends with the answer to this request.
+fn closes(status: u16, request: Request) -> bool {
+    let guest = REFUSES.replace("STATUS", &status.to_string());
+    let (mut host, plugin) = started(builder(&guest));
+    let exchange = host.request(plugin, request);
+    exchange.response.expect("answered").closes
+}
+
+#[test]
+fn a_local_400_closes_an_http1_connection_and_no_other_status_does() {
+    for status in [200, 401, 403, 404, 413, 431, 500, 503] {
+        assert!(!closes(status, Request::get("/")), "{status}");
+    }
+    assert!(closes(400, Request::get("/")));
+    assert!(!closes(400, Request::get("/").http2()));
+    // A gRPC client gets status 200, and its connection ends all the same.
+    let grpc = Request::post("/").header("content-type", "application/grpc");
+    assert!(closes(400, grpc));
+}
+
+#[test]
+fn a_400_of_the_upstream_closes_nothing() {
+    let passes = r#"(func (export "proxy_on_log") (param i32))"#;
+    let (mut host, plugin) = started(builder(passes).upstream(|_| Reply::new(400)));
+    let exchange = host.request(plugin, Request::get("/"));
+    assert!(!exchange.response.expect("answered").closes);
+}
+
+#[test]
+fn the_connection_of_a_client_that_says_close_ends_with_the_answer() {
+    for name in ["Connection", "Proxy-Connection"] {
+        let says = |value| Request::get("/").header(name, value);
+        assert!(closes(403, says("keep-alive, Close")), "{name}");
+        assert!(!closes(403, says("keep-alive")), "{name}");
+        assert!(!closes(403, says("close").http2()), "{name}");
+    }
 }
