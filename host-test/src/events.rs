@@ -225,8 +225,8 @@ impl Host {
         let reply = match pending.reply {
             Arrival::Http(mut reply) => {
                 if !reply.reset && !reply.synthesized && self.settings.front.envoy_headers {
-                    // Virtual time stands still while a scripted cluster answers.
-                    reply.headers.replace("x-envoy-upstream-service-time", "0");
+                    let took = reply.delay.unwrap_or_default().as_millis().to_string();
+                    reply.headers.replace("x-envoy-upstream-service-time", took);
                 }
                 reply
             }

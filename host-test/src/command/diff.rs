@@ -8,6 +8,7 @@ use clap::Args;
 use postern_host::envoy;
 use postern_host::scenario::{self, compare};
 use postern_host::trace::{self, Difference, Trace};
+use regex::Regex;
 
 /// The exit code when the two differ.
 const DIFFERENT: u8 = 1;
@@ -36,6 +37,10 @@ pub(crate) struct DiffArgs {
     /// Only scenarios with this in their name.
     #[arg(long, value_name = "TEXT", requires = "against_envoy")]
     filter: Option<String>,
+    /// Leave out what this regular expression matches in what guests log and in what client and peers get: ids that a guest makes of
+    /// random numbers. May be given several times.
+    #[arg(long, value_name = "REGEX", requires = "against_envoy")]
+    ignore: Vec<Regex>,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -84,7 +89,7 @@ impl DiffArgs {
             }
             for comparison in compare::against_envoy(&scenarios, &envoy)? {
                 compared += 1;
-                let difference = comparison.difference();
+                let difference = comparison.difference_but_for(&self.ignore);
                 equal &= difference.is_empty();
                 let name = format!("{}: {}", file.display(), comparison.name);
                 show(

@@ -9,7 +9,7 @@ mod process;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use process::Envoy;
+pub(crate) use process::{Envoy, Logged};
 
 /// The version that this host behaves as.
 pub const VERSION: &str = "1.40";

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{EnvoyError, message};
+use crate::status::LogLevel;
 use crate::trace::Trace;
 
 /// How long Envoy may take for anything.
@@ -19,6 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(5);
 /// How much of the log an error shows.
 const TAIL: usize = 3000;
+
+/// What a log says of guests.
+#[derive(Debug, Default)]
+pub(crate) struct Logged {
+    /// The lines of the boundary, but for those of ticks.
+    pub(crate) trace: Trace,
+    /// What guests logged.
+    pub(crate) messages: Vec<(LogLevel, String)>,
+}
 
 /// A running Envoy.
 #[derive(Debug)]
@@ -93,9 +103,9 @@ impl Envoy {
         })
     }
 
-    /// The trace since it was last taken, but for ticks, once there are `expected` lines of it and no more come for a moment. Envoy may have
+    /// What was logged since this was last taken, once there are `expected` lines of trace and no more come for a moment. Envoy may have
     /// fewer lines than that; then the wait is longer.
-    pub(crate) fn take_trace(&mut self, expected: usize) -> Result<Trace, EnvoyError> {
+    pub(crate) fn take_log(&mut self, expected: usize) -> Result<Logged, EnvoyError> {
         /// How long nothing may come before the trace is taken for whole.
         const QUIET: Duration = Duration::from_millis(40);
         /// The same when lines are missing.
@@ -116,7 +126,8 @@ impl Envoy {
                 PATIENT
             };
             if changed.elapsed() >= quiet {
-                return Ok(trace);
+                let messages = text.lines().filter_map(message).collect();
+                return Ok(Logged { trace, messages });
             }
             self.must_run()?;
             std::thread::sleep(INTERVAL);
@@ -168,10 +179,47 @@ impl Envoy {
     }
 }
 
+/// What a guest logged in this line of a log: `[time][thread][info][wasm] [file] wasm log PLUGIN: TEXT`.
+fn message(line: &str) -> Option<(LogLevel, String)> {
+    const LEVELS: [(&str, LogLevel); 6] = [
+        ("trace", LogLevel::Trace),
+        ("debug", LogLevel::Debug),
+        ("info", LogLevel::Info),
+        ("warning", LogLevel::Warn),
+        ("error", LogLevel::Error),
+        ("critical", LogLevel::Critical),
+    ];
+    let (head, rest) = line.split_once("[wasm] ")?;
+    let (_, rest) = rest.split_once("] wasm log")?;
+    let (_, text) = rest.split_once(": ").unwrap_or((rest, ""));
+    let level = LEVELS
+        .iter()
+        .find(|(name, _)| head.ends_with(&format!("[{name}]")))?;
+    Some((level.1, text.to_owned()))
+}
+
 impl Drop for Envoy {
     fn drop(&mut self) {
         // Both fail only when it has ended and been waited for already.
         let _killed = self.child.kill();
         let _ended = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_logs_is_told_from_what_envoy_says() {
+        let log = |rest: &str| message(&format!("[2026-11-24 14:20:22.149][29551]{rest}"));
+        let logged = "[warning][wasm] [source/context.cc:1154] wasm log plugin vm-0: hello: x";
+        assert_eq!(log(logged), Some((LogLevel::Warn, "hello: x".to_owned())));
+        for other in [
+            "[trace][wasm] [source/context.cc:1154] [vm->host] env.proxy_log(2, 8, 8)",
+            "[info][main] [source/server.cc:1] wasm log",
+        ] {
+            assert_eq!(log(other), None, "{other}");
+        }
     }
 }

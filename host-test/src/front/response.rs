@@ -19,9 +19,10 @@ static CONNECTION_HEADERS: Names = Names::new(&[
 /// Headers that Envoy writes anew into every response; they say nothing about a filter.
 static HIDDEN_FROM_TESTS: Names = Names::new(&["date", "server", "connection"]);
 
-/// An upstream's reply as the filter gets it.
+/// An upstream's reply as the filter gets it. `took`: how long the upstream had the whole request, in ns.
 pub(crate) fn reply(
     reply: Reply,
+    took: u64,
     settings: &FrontSettings,
     to_head: bool,
     upgrades: bool,
@@ -41,8 +42,8 @@ pub(crate) fn reply(
         headers.append("transfer-encoding", "chunked");
     }
     if settings.envoy_headers {
-        // Virtual time stands still while a scripted upstream answers.
-        headers.replace("x-envoy-upstream-service-time", "0");
+        let milliseconds = took / 1_000_000;
+        headers.replace("x-envoy-upstream-service-time", milliseconds.to_string());
     }
     let trailers = if settings.trailers {
         reply.trailers

@@ -55,14 +55,19 @@ impl Stream {
             bodyless: self.request.bodyless,
             ..UpstreamRequest::default()
         });
-        self.sent_to_upstream(end);
+        self.sent_to_upstream(end, around);
     }
 
-    pub(super) fn send_request_body(&mut self, bytes: Vec<u8>, end: bool) {
+    pub(super) fn send_request_body(
+        &mut self,
+        bytes: Vec<u8>,
+        end: bool,
+        around: &Surroundings<'_>,
+    ) {
         if let Some(upstream) = &mut self.upstream {
             upstream.body.extend(bytes);
         }
-        self.sent_to_upstream(end);
+        self.sent_to_upstream(end, around);
     }
 
     pub(super) fn send_request_trailers(&mut self, around: &mut Surroundings<'_>) {
@@ -70,10 +75,11 @@ impl Stream {
         if let Some(upstream) = &mut self.upstream {
             upstream.trailers = trailers;
         }
-        self.sent_to_upstream(true);
+        self.sent_to_upstream(true, around);
     }
 
-    fn sent_to_upstream(&mut self, end: bool) {
+    fn sent_to_upstream(&mut self, end: bool, around: &Surroundings<'_>) {
+        self.sent_at = around.wall_clock;
         if let Some(upstream) = &mut self.upstream {
             upstream.complete = end;
         }

@@ -64,7 +64,7 @@ impl Stream {
             return;
         }
         match direction {
-            Direction::Request => self.send_request_body(bytes, end),
+            Direction::Request => self.send_request_body(bytes, end, around),
             Direction::Response => self.send_response_body(bytes, end, around),
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Stream {
     /// The request asks for an upgrade.
     upgrades: bool,
     upstream: Option<UpstreamRequest>,
+    /// When the upstream got the last part of the request, on the wall clock.
+    sent_at: u64,
     /// What upstreams got before, whose redirects were followed.
     redirected: Vec<UpstreamRequest>,
     client: Option<Response>,
@@ -147,6 +149,7 @@ impl Stream {
             last: false,
             upgrades: false,
             upstream: None,
+            sent_at: 0,
             redirected: Vec::new(),
             client: None,
             answered_by: AnsweredBy::Nobody,
@@ -235,7 +238,9 @@ impl Stream {
         }
         let status = reply.status;
         let settings = &around.settings.front;
-        let (mut headers, mut parts) = front::reply(reply, settings, self.head, self.upgrades);
+        let took = around.wall_clock.saturating_sub(self.sent_at);
+        let (mut headers, mut parts) =
+            front::reply(reply, took, settings, self.head, self.upgrades);
         let request = self.headers(Direction::Request, around);
         let ends = front::ends_handshake(request, status) && self.upgrades;
         self.details = if ends {

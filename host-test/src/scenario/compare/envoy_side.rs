@@ -10,12 +10,12 @@ use super::super::Scenario;
 use super::super::format::{Action, Bytes, ClientRequest, MoreBody, PeerReply, PeerResponse, Rule};
 use super::super::upstream::Peer;
 use super::host_side::StepSeen;
-use super::record::Lines;
+use super::record::{self, Lines};
 use super::{CompareError, Played, module_of, step_name};
 use crate::envoy::bootstrap::{Listener, bootstrap};
 use crate::envoy::message::{Message, Reader};
 use crate::envoy::origin::{Answer, Origin};
-use crate::envoy::{Envoy, EnvoyError};
+use crate::envoy::{Envoy, EnvoyError, Logged};
 use crate::headers::HeaderMap;
 use crate::trace::Trace;
 
@@ -83,7 +83,7 @@ pub(super) fn play(
     let mut envoy = Envoy::start(binary, &folder.0, &bootstrap, &BTreeMap::new())?;
     let ports = envoy.listeners(scenarios.len())?;
     // What its start was like is not compared: it has a VM on the main thread, and so on.
-    envoy.take_trace(0)?;
+    envoy.take_log(0)?;
     let mut traces = Vec::new();
     for ((scenario, (_, steps)), listener) in scenarios.iter().zip(played).zip(&listeners) {
         let address = ports.get(&listener.name).copied();
@@ -141,7 +141,7 @@ fn play_one(
         {
             answer = client.answer()?;
         }
-        lines.extend(envoy.take_trace(seen.traced)?.lines().iter().cloned());
+        write_log(&envoy.take_log(seen.traced)?, &mut lines);
         if let Some(answer) = answer {
             write_answer(&answer, &mut lines);
         }
@@ -149,7 +149,7 @@ fn play_one(
     lines.push("# end".to_owned());
     clients.clear();
     let seen = steps.last().unwrap_or(&last);
-    lines.extend(envoy.take_trace(seen.traced)?.lines().iter().cloned());
+    write_log(&envoy.take_log(seen.traced)?, &mut lines);
     Ok(lines)
 }
 
@@ -351,6 +351,12 @@ fn parts_of(response: &PeerResponse, request: &Message) -> Vec<Vec<u8>> {
     end.extend(b"\r\n");
     parts.push(end);
     parts
+}
+
+fn write_log(logged: &Logged, to: &mut Vec<String>) {
+    to.extend(logged.trace.lines().iter().cloned());
+    let messages = logged.messages.iter();
+    to.extend(messages.map(|(level, text)| record::logged(*level, text)));
 }
 
 fn write_answer(message: &Message, to: &mut Vec<String>) {

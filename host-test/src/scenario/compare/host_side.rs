@@ -7,13 +7,14 @@ use super::super::Scenario;
 use super::super::format::{Action, PeerReply, Step};
 use super::super::observed::StreamSeen;
 use super::super::play::Player;
-use super::record::Lines;
+use super::record::{self, Lines};
 use super::{Played, step_name};
 use crate::callout::Callout;
-use crate::exchange::{Exchange, UpstreamRequest};
+use crate::exchange::{Exchange, LogLine, UpstreamRequest};
 use crate::headers::HeaderMap;
 use crate::host::StreamState;
 use crate::module::Module;
+use crate::status::LogLevel;
 use crate::trace::Trace;
 
 /// How much virtual time passes behind each step.
@@ -56,6 +57,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         };
         let mut later = player.step(&moment).map_err(|impossible| impossible.0)?;
         observed.callouts.append(&mut later.callouts);
+        observed.log.append(&mut later.log);
         observed.stream = later.stream.or(observed.stream);
         let traced = Trace::new(player.take_trace())
             .without_ticks()
@@ -67,6 +69,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
             ..StepSeen::default()
         };
         lines.extend(traced);
+        lines.extend(log(&observed.log));
         calls.append(&mut observed.callouts);
         let name = step.stream.clone().unwrap_or_default();
         if let (Some(StreamSeen { exchange, state }), Some(_)) = (observed.stream, &step.action) {
@@ -106,6 +109,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
             .to_vec();
         last.traced += traced.len();
         lines.extend(traced);
+        lines.extend(log(&observed.log));
         if let Some(StreamSeen { exchange, .. }) = observed.stream {
             streams.retain(|(other, _)| *other != name);
             streams.push((name, exchange));
@@ -127,6 +131,17 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         call(callout, &mut lines);
     }
     Ok((Trace::new(lines), seen))
+}
+
+/// What guests logged. What a VM dies of is told in other words by every engine.
+fn log(lines: &[LogLine]) -> impl Iterator<Item = String> {
+    let of_guest = |line: &&LogLine| {
+        !(line.level == LogLevel::Critical && line.message.starts_with("Function: "))
+    };
+    lines
+        .iter()
+        .filter(of_guest)
+        .map(|line| record::logged(line.level, &line.message))
 }
 
 fn answer(exchange: &Exchange, to: &mut Vec<String>) {

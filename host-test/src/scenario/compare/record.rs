@@ -1,7 +1,8 @@
 //! What came of a step, in lines that are equal on both sides if Envoy and this host do the same.
 
+use super::mask;
 use crate::headers::HeaderMap;
-use crate::trace::Trace;
+use crate::status::LogLevel;
 
 /// What Envoy writes anew into every response, or what belongs to one connection.
 const NOT_COMPARED: [&str; 5] = [
@@ -11,9 +12,6 @@ const NOT_COMPARED: [&str; 5] = [
     "server",
     "transfer-encoding",
 ];
-/// Headers whose values differ from run to run.
-const RANDOM: [&str; 2] = ["x-envoy-upstream-service-time", "x-request-id"];
-
 /// A message in lines.
 pub(super) struct Lines<'a> {
     /// `answer`, `upstream` or `call`.
@@ -31,7 +29,7 @@ impl Lines<'_> {
         to.push(format!("# {of} {}", self.start));
         write_headers(&format!("# {of}"), self.headers, to);
         if !self.body.is_empty() {
-            to.push(format!("# {of} body: {}", shown(self.body)));
+            to.push(format!("# {of} body: {}", shown(&mask::masked(self.body))));
         }
         write_headers(&format!("# {of} trailer"), self.trailers, to);
         if !self.complete {
@@ -48,11 +46,12 @@ fn write_headers(prefix: &str, headers: &HeaderMap, to: &mut Vec<String>) {
         if NOT_COMPARED.iter().any(&is) || nothing {
             continue;
         }
-        let value = if RANDOM.iter().any(&is) {
-            "*".to_owned()
+        let value = if name == b"x-envoy-upstream-service-time" {
+            mask::duration(value)
         } else {
-            value.escape_ascii().to_string()
+            mask::masked(value)
         };
+        let value = value.escape_ascii();
         to.push(format!("{prefix} {}: {value}", name.escape_ascii()));
     }
 }
@@ -76,58 +75,9 @@ fn shown(bytes: &[u8]) -> String {
     )
 }
 
-/// The same with every id and token written `*`.
-pub(super) fn without_ids(trace: &Trace) -> Trace {
-    let lines = trace.lines().iter().map(|line| {
-        if line.starts_with("# ") {
-            masked(line)
-        } else {
-            line.clone()
-        }
-    });
-    Trace::new(lines)
-}
-
-fn masked(line: &str) -> String {
-    /// So long are ids at least.
-    const SHORTEST: usize = 12;
-    let in_word =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    let mut text = String::with_capacity(line.len());
-    let mut rest = line;
-    while !rest.is_empty() {
-        let end = rest.find(|letter| !in_word(letter)).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at(end);
-        let is_id = word.len() >= SHORTEST && word.contains(|letter: char| letter.is_ascii_digit());
-        text.push_str(if is_id { "*" } else { word });
-        let mut letters = behind.chars();
-        text.extend(letters.next());
-        rest = letters.as_str();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_and_tokens_are_masked_and_words_are_not() {
-        for (line, expected) in [
-            (
-                "# answer body: {\"id\":\"0a1b2c3d4e5f6071\",\"n\":12}",
-                "# answer body: {\"id\":\"*\",\"n\":12}",
-            ),
-            (
-                "# answer x-envoy-upstream-service-time: 1",
-                "# answer x-envoy-upstream-service-time: 1",
-            ),
-            (
-                "# answer body: eyJ0eXAi.eyJpc3M1.sig_-ABC é",
-                "# answer body: * é",
-            ),
-        ] {
-            assert_eq!(masked(line), expected);
-        }
-    }
+/// A message that a guest logged. Of one with several lines the first is compared: the others are not told apart in a log.
+pub(super) fn logged(level: LogLevel, message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = mask::masked(line.trim_end().as_bytes());
+    format!("# log {level:?}: {}", String::from_utf8_lossy(&line))
 }
