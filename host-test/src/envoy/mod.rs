@@ -3,6 +3,7 @@
 //! This crate does not bring one: [`find`] says where one can be had.
 
 pub(crate) mod bootstrap;
+pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod origin;
 mod process;

@@ -30,7 +30,7 @@ pub(super) struct Broken;
 
 /// A message that cannot be put on the wire, because the filter wrote something into it that HTTP does not allow.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unsendable {
+pub(crate) enum Unsendable {
     #[error("the header `{0}` or its value is not allowed in HTTP")]
     Header(String),
     #[error("the method, path or status is not allowed in HTTP")]

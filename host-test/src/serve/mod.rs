@@ -30,7 +30,7 @@ mod reload;
 mod running;
 mod stats;
 mod traces;
-mod upstream;
+pub(crate) mod upstream;
 mod worker;
 
 pub use options::{Options, ServeError};

@@ -27,7 +27,8 @@ use crate::headers::HeaderMap;
 
 use super::convert::Unsendable;
 use super::outlet::Outlet;
-use encode::{Framing, encode_head};
+use encode::Framing;
+pub(crate) use encode::encode_head;
 
 const READ_SIZE: usize = 16 * 1024;
 

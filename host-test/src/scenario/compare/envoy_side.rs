@@ -1,40 +1,24 @@
 //! Scenarios in a real Envoy.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
 use super::super::Scenario;
-use super::super::format::{Action, Bytes, ClientRequest, MoreBody, PeerReply, PeerResponse, Rule};
+use super::super::format::{Action, PeerReply, PeerResponse, Rule};
 use super::super::upstream::Peer;
+use super::client::Client;
 use super::host_side::StepSeen;
 use super::record::{self, Lines};
 use super::{CompareError, Played, module_of, step_name};
 use crate::envoy::bootstrap::{Listener, bootstrap};
-use crate::envoy::message::{Message, Reader};
+use crate::envoy::message::Message;
 use crate::envoy::origin::{Answer, Origin};
 use crate::envoy::{Envoy, EnvoyError, Logged};
 use crate::headers::HeaderMap;
 use crate::trace::Trace;
-
-/// How long an answer that came in this host may take to come from Envoy.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long parts of a request are sent apart, so that they arrive apart.
-const APART: Duration = Duration::from_millis(30);
-
-/// The clients of one scenario.
-struct Client {
-    stream: TcpStream,
-    reader: Reader<TcpStream>,
-    /// A response to HEAD has no body.
-    head: bool,
-    /// More of the body is sent in chunks.
-    chunked: bool,
-    /// Whether its response has been read.
-    answered: bool,
-}
 
 /// Plays the scenarios one after another in one Envoy. How they went in this host says what is to be waited for.
 pub(super) fn play(
@@ -115,7 +99,8 @@ fn play_one(
     envoy: &mut Envoy,
 ) -> Result<Vec<String>, CompareError> {
     let mut lines = Vec::new();
-    let mut clients: BTreeMap<String, Client> = BTreeMap::new();
+    // With each client, whether its response has been read.
+    let mut clients: BTreeMap<String, (Client, bool)> = BTreeMap::new();
     let last = StepSeen::default();
     for (index, step) in scenario.steps.iter().enumerate() {
         let seen = steps.get(index).unwrap_or(&last);
@@ -123,10 +108,10 @@ fn play_one(
         lines.push(format!("# {}", step_name(index, step)));
         match &step.action {
             Some(Action::Request(request)) => {
-                clients.insert(name.clone(), Client::send(address, request)?);
+                clients.insert(name.clone(), (Client::send(address, request)?, false));
             }
             Some(Action::Body(body)) => {
-                if let Some(client) = clients.get_mut(&name) {
+                if let Some((client, _)) = clients.get_mut(&name) {
                     client.send_body(body)?;
                 }
             }
@@ -135,10 +120,11 @@ fn play_one(
             _ => {}
         }
         let mut answer = None;
-        if let Some(client) = clients.get_mut(&name)
+        if let Some((client, answered)) = clients.get_mut(&name)
             && seen.ended
-            && !client.answered
+            && !*answered
         {
+            *answered = true;
             answer = client.answer()?;
         }
         write_log(&envoy.take_log(seen.traced)?, &mut lines);
@@ -151,136 +137,6 @@ fn play_one(
     let seen = steps.last().unwrap_or(&last);
     write_log(&envoy.take_log(seen.traced)?, &mut lines);
     Ok(lines)
-}
-
-impl Client {
-    fn send(address: SocketAddr, request: &ClientRequest) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let method = request.method.as_ref().map_or(&b"GET"[..], Bytes::as_slice);
-        let mut client = Self {
-            reader: Reader::new(stream.try_clone()?),
-            stream,
-            head: method == b"HEAD",
-            chunked: false,
-            answered: false,
-        };
-        let target = request.path.as_ref().map_or(&b"/"[..], Bytes::as_slice);
-        let authority = request
-            .authority
-            .as_ref()
-            .map_or(&b"localhost"[..], Bytes::as_slice);
-        let target = if request.without_path {
-            authority
-        } else {
-            target
-        };
-        let mut head = [method, b" ", target, b" HTTP/1.1\r\n"].concat();
-        let mut header = |name: &[u8], value: &[u8]| {
-            head.extend([name, b": ", value, b"\r\n"].concat());
-        };
-        if !request.without_authority {
-            header(b"host", authority);
-        }
-        let has = |name: &str| {
-            let mut headers = request.headers.iter();
-            headers.any(|(other, _)| other.eq_ignore_ascii_case(name))
-        };
-        for (name, value) in request.headers.iter() {
-            header(name.as_bytes(), value);
-        }
-        let whole = request.body.as_ref().map(Bytes::as_slice);
-        if let (Some(body), false) = (whole, has("content-length")) {
-            header(b"content-length", body.len().to_string().as_bytes());
-        }
-        let streamed = !request.chunks.is_empty() || !request.trailers.is_empty() || !request.end;
-        if streamed && !has("content-length") && !has("transfer-encoding") {
-            client.chunked = true;
-            header(b"transfer-encoding", b"chunked");
-        }
-        head.extend(b"\r\n");
-        head.extend(whole.unwrap_or_default());
-        client.write(&head)?;
-        let rest = MoreBody {
-            chunks: request.chunks.clone(),
-            end: request.end,
-            trailers: request.trailers.clone(),
-        };
-        if streamed {
-            client.send_body(&rest)?;
-        }
-        Ok(client)
-    }
-
-    fn send_body(&mut self, body: &MoreBody) -> io::Result<()> {
-        for chunk in &body.chunks {
-            std::thread::sleep(APART);
-            let bytes = chunk.as_slice();
-            if self.chunked && !bytes.is_empty() {
-                let size = format!("{:x}\r\n", bytes.len());
-                self.write(&[size.as_bytes(), bytes, b"\r\n"].concat())?;
-            } else {
-                self.write(bytes)?;
-            }
-        }
-        if self.chunked && (body.end || !body.trailers.is_empty()) {
-            std::thread::sleep(APART);
-            let mut end = b"0\r\n".to_vec();
-            for (name, value) in body.trailers.iter() {
-                end.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-            }
-            end.extend(b"\r\n");
-            self.write(&end)?;
-        }
-        Ok(())
-    }
-
-    /// Envoy may have closed the connection behind an answer that did not wait for all of this.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self.stream.write_all(bytes) {
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                Err(error)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Reads the response; `None` if the connection ends without one.
-    fn answer(&mut self) -> io::Result<Option<Message>> {
-        let late = |error: &io::Error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            )
-        };
-        self.answered = true;
-        let mut message = match self.reader.head() {
-            Ok(Some(message)) => message,
-            Ok(None) => return Ok(None),
-            // No answer is an answer, too: one that differs.
-            Err(error) if late(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let status = message.status();
-        let bodyless = self.head || matches!(status, 100..200 | 204 | 304);
-        match self.reader.body(&mut message, bodyless, true) {
-            Err(error) if !late(&error) => Err(error),
-            _ => Ok(Some(message)),
-        }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // It may be closed already.
-        let _closed = self.stream.shutdown(Shutdown::Both);
-    }
 }
 
 /// What a peer with these rules does.
@@ -374,13 +230,9 @@ fn write_answer(message: &Message, to: &mut Vec<String>) {
 }
 
 fn write_request(of: &str, message: &Message, to: &mut Vec<String>) {
-    let start = message
-        .start
-        .strip_suffix(b" HTTP/1.1")
-        .unwrap_or(&message.start);
     Lines {
         of,
-        start: start.escape_ascii().to_string(),
+        start: record::start(&message.start),
         headers: &message.headers,
         body: &message.body,
         trailers: &message.trailers,

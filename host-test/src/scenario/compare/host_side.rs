@@ -10,10 +10,11 @@ use super::super::play::Player;
 use super::record::{self, Lines};
 use super::{Played, step_name};
 use crate::callout::Callout;
+use crate::envoy::message::Reader;
 use crate::exchange::{Exchange, LogLine, UpstreamRequest};
-use crate::headers::HeaderMap;
 use crate::host::StreamState;
 use crate::module::Module;
+use crate::serve::upstream::encode_head;
 use crate::status::LogLevel;
 use crate::trace::Trace;
 
@@ -161,47 +162,38 @@ fn answer(exchange: &Exchange, to: &mut Vec<String>) {
 }
 
 fn upstream(request: &UpstreamRequest, to: &mut Vec<String>) {
-    let (start, headers) = wire(&request.headers);
+    peer("upstream", request, to);
+}
+
+fn call(callout: &Callout, to: &mut Vec<String>) {
+    let request = UpstreamRequest {
+        headers: callout.on_the_wire(),
+        body: callout.body.clone(),
+        trailers: callout.trailers.clone(),
+        complete: true,
+        bodyless: callout.body.is_empty() && callout.trailers.is_empty(),
+        ..UpstreamRequest::default()
+    };
+    peer(&format!("call of {}", callout.cluster), &request, to);
+}
+
+/// What a peer gets, with the head as it is on the wire.
+fn peer(of: &str, request: &UpstreamRequest, to: &mut Vec<String>) {
+    let head = encode_head(request).ok().and_then(|(bytes, _)| {
+        let head = Reader::new(bytes.as_slice()).head();
+        head.ok().flatten()
+    });
+    let Some(head) = head else {
+        to.push(format!("# {of} gets something that is no HTTP"));
+        return;
+    };
     Lines {
-        of: "upstream",
-        start,
-        headers: &headers,
+        of,
+        start: record::start(&head.start),
+        headers: &head.headers,
         body: &request.body,
         trailers: &request.trailers,
         complete: request.complete,
     }
     .write(to);
-}
-
-fn call(callout: &Callout, to: &mut Vec<String>) {
-    let (start, headers) = wire(&callout.on_the_wire());
-    Lines {
-        of: &format!("call of {}", callout.cluster),
-        start,
-        headers: &headers,
-        body: &callout.body,
-        trailers: &callout.trailers,
-        complete: true,
-    }
-    .write(to);
-}
-
-/// Request line and headers as HTTP/1.1 has them.
-fn wire(headers: &HeaderMap) -> (String, HeaderMap) {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .unwrap_or_default()
-            .escape_ascii()
-            .to_string()
-    };
-    let start = format!("{} {}", text(":method"), text(":path"));
-    let mut sent = HeaderMap::new();
-    if let Some(authority) = headers.get(":authority") {
-        sent.append("host", authority);
-    }
-    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(b":")) {
-        sent.append(name, value);
-    }
-    (start, sent)
 }

@@ -3,6 +3,7 @@
 //! Each side leaves a [`Trace`] with a comment for each step, the lines of the boundary, and at a step's end what came of it:
 //! `# answer …` for the client, `# upstream …` and `# call …` for what peers got. So a difference reads like one of traces.
 
+mod client;
 mod envoy_side;
 mod host_side;
 mod mask;
@@ -230,9 +231,6 @@ fn check_step(step: &Step) -> Result<(), String> {
         return Err("what a step saves is not compared".to_owned());
     }
     match &step.action {
-        Some(Action::Request(request)) if request.http2 => {
-            Err("requests over HTTP/2 are not compared".to_owned())
-        }
         Some(Action::Request(request)) if request.source.is_some() || request.worker.is_some() => {
             Err("a request's `source` and `worker` cannot be chosen in Envoy".to_owned())
         }

@@ -4,14 +4,15 @@ use super::mask;
 use crate::headers::HeaderMap;
 use crate::status::LogLevel;
 
-/// What Envoy writes anew into every response, or what belongs to one connection.
-const NOT_COMPARED: [&str; 5] = [
+/// What the codec writes into an answer: this host leaves that to whoever has the connection. Whether it closes is told apart.
+const OF_THE_CODEC: [&str; 5] = [
     "connection",
     "date",
     "keep-alive",
     "server",
     "transfer-encoding",
 ];
+
 /// A message in lines.
 pub(super) struct Lines<'a> {
     /// `answer`, `upstream` or `call`.
@@ -27,25 +28,37 @@ impl Lines<'_> {
     pub(super) fn write(&self, to: &mut Vec<String>) {
         let of = self.of;
         to.push(format!("# {of} {}", self.start));
-        write_headers(&format!("# {of}"), self.headers, to);
+        let answer = of == "answer";
+        let of_codec = |name: &[u8], value: &[u8]| {
+            // So ends an answer without a body.
+            let nothing = name == b"content-length" && value == b"0";
+            answer && (nothing || OF_THE_CODEC.iter().any(|other| other.as_bytes() == name))
+        };
+        let headers = self.headers.iter();
+        let headers = headers.filter(|(name, value)| !of_codec(name, value));
+        write_headers(&format!("# {of}"), headers, to);
         if !self.body.is_empty() {
             to.push(format!("# {of} body: {}", shown(&mask::masked(self.body))));
         }
-        write_headers(&format!("# {of} trailer"), self.trailers, to);
+        write_headers(&format!("# {of} trailer"), self.trailers.iter(), to);
         if !self.complete {
             to.push(format!("# {of} breaks off"));
         }
     }
 }
 
-fn write_headers(prefix: &str, headers: &HeaderMap, to: &mut Vec<String>) {
-    for (name, value) in headers.iter() {
-        let is = |other: &&str| other.as_bytes() == name;
-        // The codec tells the end of a message without a body in its own way.
-        let nothing = name == b"content-length" && value == b"0";
-        if NOT_COMPARED.iter().any(&is) || nothing {
-            continue;
-        }
+/// A request line, but for the version.
+pub(super) fn start(line: &[u8]) -> String {
+    let line = line.strip_suffix(b" HTTP/1.1").unwrap_or(line);
+    line.escape_ascii().to_string()
+}
+
+fn write_headers<'a>(
+    prefix: &str,
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    to: &mut Vec<String>,
+) {
+    for (name, value) in headers {
         let value = if name == b"x-envoy-upstream-service-time" {
             mask::duration(value)
         } else {

@@ -10,7 +10,7 @@ const NO_LENGTH: &[&[u8]] = &[b"GET", b"HEAD", b"DELETE", b"TRACE"];
 
 /// How a receiver tells where a body ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// By its length, or there is none.
     Length,
     Chunked,
@@ -51,7 +51,7 @@ impl Framing {
 }
 
 /// The head of a request, and how the body is framed: in chunks if it has one and no length.
-pub(super) fn encode_head(request: &UpstreamRequest) -> Result<(Vec<u8>, Framing), Unsendable> {
+pub(crate) fn encode_head(request: &UpstreamRequest) -> Result<(Vec<u8>, Framing), Unsendable> {
     let visible = |bytes: &&[u8]| {
         !bytes.is_empty() && !bytes.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
     };
