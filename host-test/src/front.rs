@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 pub(crate) use headers::{is_grpc, is_upgrade};
 pub(crate) use refusal::Refusal;
-pub(crate) use response::{ends_handshake, reply, send, to_client};
+pub(crate) use response::{Asked, ends_handshake, reply, send, to_client};
 pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};
@@ -85,7 +85,7 @@ fn parts(request: Request, settings: &FrontSettings, headers: &HeaderMap) -> Vec
     } else {
         HeaderMap::new()
     };
-    if headers.get(":method") == Some(b"CONNECT") {
+    if !request.http2 && headers.get(":method") == Some(b"CONNECT") {
         // What follows is not a body, and has no end that could be told.
         return VecDeque::from([Part::Headers(false)]);
     }
@@ -99,7 +99,7 @@ fn parts(request: Request, settings: &FrontSettings, headers: &HeaderMap) -> Vec
         parts.extend(sent.map(|part| Part::Body(part, false)));
         return parts;
     }
-    let declared_empty = headers.get("content-length") == Some(b"0");
+    let declared_empty = !request.http2 && headers.get("content-length") == Some(b"0");
     let bodyless = trailers.is_empty() && (request.body.is_empty() || declared_empty);
     let mut parts = VecDeque::from([Part::Headers(bodyless)]);
     if bodyless {

@@ -65,14 +65,23 @@ pub(super) fn read(
     target::check_sizes(request)?;
     target::check_length(request)?;
     target::start_line(request, headers)?;
+    let mut crumbs = Vec::new();
     for (name, value) in &request.headers {
         target::check_header(name, value)?;
-        let name: &[u8] = if name.eq_ignore_ascii_case(b"host") {
-            b":authority"
-        } else {
-            name
-        };
-        headers.append(name, value);
+        if request.http2 && name.eq_ignore_ascii_case(b"cookie") {
+            crumbs.push(value.as_slice());
+        } else if !name.eq_ignore_ascii_case(b"host") {
+            headers.append(name, value);
+        } else if !request.http2 || !headers.contains(":authority") {
+            headers.append(":authority", value);
+        }
+    }
+    if !crumbs.is_empty() {
+        // RFC 9113, section 8.2.3; behind all others, as Envoy's codec has it.
+        headers.append("cookie", crumbs.join(&b"; "[..]));
+    }
+    if request.http2 && !headers.contains(":authority") {
+        return Err(Refusal::RESET);
     }
     if let Err(refusal) = target::check(headers) {
         headers.remove(":scheme");
@@ -129,7 +138,7 @@ fn strip_connection_headers(
             .iter()
             .any(|token| token == "trailers")
         {
-            headers.replace("te", "trailers");
+            headers.set("te", "trailers");
         } else {
             headers.remove("te");
         }
@@ -139,8 +148,8 @@ fn strip_connection_headers(
 
 fn add_envoy_headers(headers: &mut HeaderMap, request_id: &str) {
     if !headers.contains("x-forwarded-proto") {
-        let scheme = headers.get(":scheme").unwrap_or_default().to_vec();
-        headers.append("x-forwarded-proto", scheme);
+        // That of the connection, whatever `:scheme` says.
+        headers.append("x-forwarded-proto", "http");
     }
     if !headers.contains("x-request-id") {
         headers.append("x-request-id", request_id);

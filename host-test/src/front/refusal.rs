@@ -31,6 +31,13 @@ impl Refusal {
     pub(crate) const TOO_LONG: Self = Self::too_large("http1.headers_too_large");
     pub(crate) const TOO_MANY: Self = Self::too_large("http1.too_many_headers");
 
+    /// No answer: the codec of HTTP/2 resets the stream, and no filter hears of it.
+    pub(crate) const RESET: Self = Self {
+        status: 0,
+        body: "",
+        ..Self::malformed("http2.violation.of.messaging.rule")
+    };
+
     /// The answer to something that is no HTTP.
     pub(super) const fn malformed(details: &'static str) -> Self {
         Self {

@@ -19,20 +19,31 @@ static CONNECTION_HEADERS: Names = Names::new(&[
 /// Headers that Envoy writes anew into every response; they say nothing about a filter.
 static HIDDEN_FROM_TESTS: Names = Names::new(&["date", "server", "connection"]);
 
-/// An upstream's reply as the filter gets it. `took`: how long the upstream had the whole request, in ns.
+/// What a reply is to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// The method is HEAD.
+    pub(crate) head: bool,
+    pub(crate) upgrades: bool,
+    pub(crate) http2: bool,
+    /// How long the upstream had the whole request, in ns, if it had all of it.
+    pub(crate) took: Option<u64>,
+}
+
+/// An upstream's reply as the filter gets it.
 pub(crate) fn reply(
     reply: Reply,
-    took: u64,
     settings: &FrontSettings,
-    to_head: bool,
-    upgrades: bool,
+    asked: Asked,
 ) -> (HeaderMap, VecDeque<Part>) {
     let mut headers = HeaderMap::with_room(Joining::Response);
     headers.append(":status", reply.status.to_string());
     for (name, value) in &reply.headers {
         headers.append(name, value);
     }
-    headers.remove("keep-alive");
+    if !asked.http2 {
+        headers.remove("keep-alive");
+    }
     let has_body = reply.unfinished
         || !reply.trailers.is_empty()
         || reply.body.iter().any(|part| !part.is_empty());
@@ -41,7 +52,9 @@ pub(crate) fn reply(
         // What a scripted upstream sends in parts is in chunks, and filters see that.
         headers.append("transfer-encoding", "chunked");
     }
-    if settings.envoy_headers {
+    if settings.envoy_headers
+        && let Some(took) = asked.took
+    {
         let milliseconds = took / 1_000_000;
         headers.replace("x-envoy-upstream-service-time", milliseconds.to_string());
     }
@@ -50,16 +63,16 @@ pub(crate) fn reply(
     } else {
         HeaderMap::new()
     };
-    if upgrades && reply.status == 101 {
+    if asked.upgrades && reply.status == 101 {
         return (headers, VecDeque::from([Part::Headers(false)]));
     }
-    if reply.unfinished && !to_head && !matches!(reply.status, 204 | 304) {
+    if reply.unfinished && !asked.head && !matches!(reply.status, 204 | 304) {
         let sent = reply.body.into_iter().filter(|part| !part.is_empty());
         let mut parts = VecDeque::from([Part::Headers(false)]);
         parts.extend(sent.map(|part| Part::Body(part, false)));
         return (headers, parts);
     }
-    let bodyless = to_head
+    let bodyless = asked.head
         || matches!(reply.status, 204 | 304)
         || (reply.body.iter().all(Vec::is_empty) && trailers.is_empty());
     let mut parts = VecDeque::from([Part::Headers(bodyless)]);

@@ -90,12 +90,13 @@ pub(super) fn start_line(request: &Request, headers: &mut HeaderMap) -> Result<(
     };
     check_path_bytes(target, request.http2)?;
     if request.http2 {
+        // In the order in which the client sends them, which is up to it: this is that of the crate `h2`.
         set(":method", &request.method);
+        set(":scheme", scheme);
         request
             .authority
             .iter()
             .for_each(|authority| set(":authority", authority));
-        set(":scheme", scheme);
         set(":path", target);
     } else if target.starts_with(b"/") || (target == b"*" && request.method == b"OPTIONS") {
         request

@@ -118,6 +118,12 @@ impl Host {
         self.settle();
     }
 
+    /// Whether the client of this stream speaks HTTP/2.
+    pub(crate) fn is_http2(&self, stream: StreamId) -> bool {
+        let stream = self.streams.get(&stream);
+        stream.is_some_and(|stream| stream.is_http2())
+    }
+
     /// The upgraded connection of a stream is closed; other streams take no notice.
     pub fn end_upgrade(&mut self, stream: StreamId) {
         self.with_stream(stream, |stream, around| stream.end_upgrade(around));

@@ -243,14 +243,18 @@ impl<'a> Player<'a> {
 
     fn body(&mut self, name: &str, body: &MoreBody) -> Result<(), Impossible> {
         let id = self.stream(name)?.id;
-        for chunk in &body.chunks {
-            self.host.send_body(id, chunk, false);
+        let ends = body.end && body.trailers.is_empty();
+        let last = body.chunks.len().saturating_sub(1);
+        // HTTP/1 tells the end of a body in a part of its own.
+        let told = ends && !body.chunks.is_empty() && self.host.is_http2(id);
+        for (index, chunk) in body.chunks.iter().enumerate() {
+            self.host.send_body(id, chunk, told && index == last);
             self.pump();
         }
         if !body.trailers.is_empty() {
             let trailers: HeaderMap = body.trailers.iter().collect();
             self.host.send_trailers(id, trailers);
-        } else if body.end {
+        } else if ends && !told {
             self.host.send_body(id, "", true);
         }
         self.pump();

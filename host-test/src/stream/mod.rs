@@ -220,6 +220,10 @@ impl Stream {
         around: &mut Surroundings<'_>,
     ) {
         self.details = refusal.details.to_owned();
+        if refusal == Refusal::RESET {
+            self.phase = Phase::Finished;
+            return;
+        }
         self.answered_by = AnsweredBy::Host;
         self.request.ended = !refusal.closes();
         self.request.headers = headers;
@@ -238,9 +242,14 @@ impl Stream {
         }
         let status = reply.status;
         let settings = &around.settings.front;
-        let took = around.wall_clock.saturating_sub(self.sent_at);
-        let (mut headers, mut parts) =
-            front::reply(reply, took, settings, self.head, self.upgrades);
+        let whole = self.upstream.as_ref().filter(|request| request.complete);
+        let asked = front::Asked {
+            head: self.head,
+            upgrades: self.upgrades,
+            http2: self.http2,
+            took: whole.map(|_| around.wall_clock.saturating_sub(self.sent_at)),
+        };
+        let (mut headers, mut parts) = front::reply(reply, settings, asked);
         let request = self.headers(Direction::Request, around);
         let ends = front::ends_handshake(request, status) && self.upgrades;
         self.details = if ends {

@@ -16,6 +16,7 @@ mod grpc;
 mod guests;
 mod headers;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod limits;
 mod lint;

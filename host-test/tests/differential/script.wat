@@ -64,6 +64,19 @@
 ;;   !  reads the reply of a call
 ;;   &  reads and writes a map that is not there
 ;;   =  calls without a path
+;;   K  answers 400 without a body
+;;   $  removes `:path`
+;;   *  removes `:method`
+;;   @  removes `:authority`
+;;   -  replaces `X-Upper` of the request by `V`, and adds it to the response
+;;   ,  adds `content-length: 3` to both sides
+;;   ;  adds `connection: close` to both sides
+;;   (  adds `host: other` and `accept: x` to the request
+;;   )  adds a `server`, a `date`, a `vary` and a `set-cookie` to the response
+;;   ~  answers with status 1000
+;;   '  answers 200 with headers that are not its own to write
+;;   _  sets all request headers, with a path and a method of its own
+;;   .  adds an empty header and one of bytes that are no text to both sides
 (module
   (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_header_map_pairs" (func $raw_pairs (param i32 i32 i32) (result i32)))
@@ -159,6 +172,44 @@
   (data (i32.const 1928) "clear_route_cache")
   (data (i32.const 1952) "unheard_of")
   (data (i32.const 1968) "\02\00\00\00\07\00\00\00\03\00\00\00\0a\00\00\00\04\00\00\00:method\00GET\00:authority\00peer\00")
+  (data (i32.const 2100) ":path")
+  (data (i32.const 2112) ":method")
+  (data (i32.const 2124) ":authority")
+  (data (i32.const 2140) "X-Upper")
+  (data (i32.const 2152) "V")
+  (data (i32.const 2160) "X-Upper")
+  (data (i32.const 2172) "V")
+  (data (i32.const 2180) "content-length")
+  (data (i32.const 2200) "3")
+  (data (i32.const 2208) "content-length")
+  (data (i32.const 2228) "3")
+  (data (i32.const 2236) "connection")
+  (data (i32.const 2252) "close")
+  (data (i32.const 2264) "connection")
+  (data (i32.const 2280) "close")
+  (data (i32.const 2292) "host")
+  (data (i32.const 2304) "other")
+  (data (i32.const 2316) "accept")
+  (data (i32.const 2328) "x")
+  (data (i32.const 2336) "server")
+  (data (i32.const 2348) "mine")
+  (data (i32.const 2360) "date")
+  (data (i32.const 2372) "never")
+  (data (i32.const 2384) "vary")
+  (data (i32.const 2396) "x")
+  (data (i32.const 2404) "set-cookie")
+  (data (i32.const 2420) "a=1")
+  (data (i32.const 2428) "body")
+  (data (i32.const 2440) "\08\00\00\00\07\00\00\00\03\00\00\00\0a\00\00\00\05\00\00\00\0e\00\00\00\02\00\00\00\07\00\00\00\01\00\00\00\0c\00\00\00\01\00\00\00\0c\00\00\00\01\00\00\00\04\00\00\00\05\00\00\00\06\00\00\00\04\00\00\00:status\00299\00connection\00close\00content-length\0099\00X-Upper\001\00content-type\00a\00content-type\00b\00date\00never\00server\00mine\00")
+  (data (i32.const 2624) "\06\00\00\00\05\00\00\00\06\00\00\00\07\00\00\00\03\00\00\00\0a\00\00\00\0b\00\00\00\07\00\00\00\04\00\00\00\06\00\00\00\01\00\00\00\06\00\00\00\01\00\00\00:path\00/set?x\00:method\00PUT\00:authority\00set.example\00:scheme\00http\00x-only\001\00x-only\002\00")
+  (data (i32.const 2760) "x-e")
+  (data (i32.const 2768) "")
+  (data (i32.const 2776) "x-b")
+  (data (i32.const 2784) "\ff\fe")
+  (data (i32.const 2792) "x-e")
+  (data (i32.const 2800) "")
+  (data (i32.const 2808) "x-b")
+  (data (i32.const 2816) "\ff\fe")
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "malloc") (param $size i32) (result i32) (local $at i32)
     (local.set $at (global.get $heap))
@@ -444,6 +495,55 @@
       (drop (call $replace (i32.const 2) (i32.const 1040) (i32.const 3) (i32.const 1008) (i32.const 1)))
       (drop (call $map_size (i32.const 2) (i32.const 8)))
       (drop (call $map_size (i32.const 0) (i32.const 8)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 75)) (then ;; K
+      (drop (call $respond (i32.const 400) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 36)) (then ;; $
+      (drop (call $remove (i32.const 0) (i32.const 2100) (i32.const 5)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 42)) (then ;; *
+      (drop (call $remove (i32.const 0) (i32.const 2112) (i32.const 7)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 64)) (then ;; @
+      (drop (call $remove (i32.const 0) (i32.const 2124) (i32.const 10)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 45)) (then ;; -
+      (drop (call $replace (i32.const 0) (i32.const 2140) (i32.const 7) (i32.const 2152) (i32.const 1)))
+      (drop (call $add (i32.const 2) (i32.const 2160) (i32.const 7) (i32.const 2172) (i32.const 1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 44)) (then ;; ,
+      (drop (call $replace (i32.const 0) (i32.const 2180) (i32.const 14) (i32.const 2200) (i32.const 1)))
+      (drop (call $replace (i32.const 2) (i32.const 2208) (i32.const 14) (i32.const 2228) (i32.const 1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 59)) (then ;; semicolon
+      (drop (call $add (i32.const 0) (i32.const 2236) (i32.const 10) (i32.const 2252) (i32.const 5)))
+      (drop (call $add (i32.const 2) (i32.const 2264) (i32.const 10) (i32.const 2280) (i32.const 5)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 40)) (then ;; (
+      (drop (call $add (i32.const 0) (i32.const 2292) (i32.const 4) (i32.const 2304) (i32.const 5)))
+      (drop (call $add (i32.const 0) (i32.const 2316) (i32.const 6) (i32.const 2328) (i32.const 1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 41)) (then ;; )
+      (drop (call $add (i32.const 2) (i32.const 2336) (i32.const 6) (i32.const 2348) (i32.const 4)))
+      (drop (call $add (i32.const 2) (i32.const 2360) (i32.const 4) (i32.const 2372) (i32.const 5)))
+      (drop (call $add (i32.const 2) (i32.const 2384) (i32.const 4) (i32.const 2396) (i32.const 1)))
+      (drop (call $add (i32.const 2) (i32.const 2404) (i32.const 10) (i32.const 2420) (i32.const 3)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 126)) (then ;; ~
+      (drop (call $respond (i32.const 1000) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 39)) (then ;; '
+      (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 2428) (i32.const 4) (i32.const 2440) (i32.const 178) (i32.const -1)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 95)) (then ;; _
+      (drop (call $set_pairs (i32.const 0) (i32.const 2624) (i32.const 131)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 46)) (then ;; .
+      (drop (call $add (i32.const 0) (i32.const 2760) (i32.const 3) (i32.const 2768) (i32.const 0)))
+      (drop (call $add (i32.const 0) (i32.const 2776) (i32.const 3) (i32.const 2784) (i32.const 2)))
+      (drop (call $add (i32.const 2) (i32.const 2792) (i32.const 3) (i32.const 2800) (i32.const 0)))
+      (drop (call $add (i32.const 2) (i32.const 2808) (i32.const 3) (i32.const 2816) (i32.const 2)))
       (return)))
     (if (i32.eq (local.get $op) (i32.const 61)) (then ;; =
       (drop (call $http_call (i32.const 1176) (i32.const 2) (i32.const 1968) (i32.const 48) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 400) (i32.const 8)))
