@@ -7,6 +7,8 @@ use clap::Args;
 use postern_host::Request;
 use postern_host::bench::{self, Options};
 
+use super::output;
+
 /// Measure what a filter costs: time, fuel, host calls, bytes, allocations and memory of each callback.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
@@ -72,17 +74,18 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(args: BenchArgs) -> ExitCode {
     let json = args.json;
-    let outcome =
-        options(args).and_then(|options| bench::run(&options).map_err(|error| error.to_string()));
-    match outcome {
-        Ok(report) => {
-            if json {
-                print!("{}", report.to_json());
+    let outcome = options(args)
+        .and_then(|options| bench::run(&options).map_err(|error| error.to_string()))
+        .and_then(|report| {
+            let shown = if json {
+                output::write(report.to_json())
             } else {
-                print!("{report}");
-            }
-            ExitCode::SUCCESS
-        }
+                output::write(report)
+            };
+            shown.map_err(|error| error.to_string())
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("postern-host: {error}");
             ExitCode::FAILURE

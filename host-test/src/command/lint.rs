@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use postern_host::Severity;
 use postern_host::lint::{self, Lint, Report};
 
+use super::output;
+
 /// Not a module, or not to be read.
 const UNREADABLE: u8 = 2;
 
@@ -45,13 +47,8 @@ impl From<Deny> for Severity {
 }
 
 pub(crate) fn run(args: LintArgs) -> ExitCode {
-    match report(&args) {
+    match report(&args).and_then(|report| show(&args, &report).map(|()| report)) {
         Ok(report) => {
-            if args.json {
-                print!("{}", report.to_json());
-            } else {
-                print!("{report}");
-            }
             if report.worst() >= Some(args.deny.into()) {
                 ExitCode::FAILURE
             } else {
@@ -63,6 +60,15 @@ pub(crate) fn run(args: LintArgs) -> ExitCode {
             ExitCode::from(UNREADABLE)
         }
     }
+}
+
+fn show(args: &LintArgs, report: &Report) -> Result<(), String> {
+    let shown = if args.json {
+        output::write(report.to_json())
+    } else {
+        output::write(report)
+    };
+    shown.map_err(|error| error.to_string())
 }
 
 fn report(args: &LintArgs) -> Result<Report, String> {

@@ -4,6 +4,7 @@ mod bench;
 mod diff;
 mod lint;
 mod new;
+mod output;
 mod run;
 mod schema;
 mod serve;

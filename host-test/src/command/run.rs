@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use postern_host::Allowance;
 use postern_host::scenario::{self, Format, Options};
 
+use super::output;
+
 /// The exit code when scenarios ran and some failed.
 const FAILED: u8 = 1;
 /// The exit code when something could not be run, as for wrong arguments.
@@ -41,7 +43,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     trace: bool,
     /// Run each scenario so many times, and tell on standard error how many steps that were in a second.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_once)]
     repeat: usize,
     /// The form of the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -49,6 +51,14 @@ pub(crate) struct RunArgs {
     /// Write the report into this file; the standard output then has it as text.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+fn at_least_once(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -94,14 +104,17 @@ impl RunArgs {
             );
         }
         let rendered = report.render(self.format.into());
-        match self.output {
-            None => print!("{rendered}"),
+        let shown = match self.output {
+            None => rendered,
             Some(path) => {
                 if let Err(error) = std::fs::write(&path, rendered) {
                     return unusable(&format!("{}: {error}", path.display()));
                 }
-                print!("{report}");
+                report.to_string()
             }
+        };
+        if let Err(error) = output::write(shown) {
+            return unusable(&error);
         }
         if report.errors() > 0 {
             ExitCode::from(UNUSABLE)

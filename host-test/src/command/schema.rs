@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use postern_host::scenario;
 
+use super::output;
+
 /// Print the JSON Schema of scenario files, for editors.
 #[derive(Args, Debug)]
 pub(crate) struct SchemaArgs {
@@ -15,11 +17,17 @@ pub(crate) struct SchemaArgs {
 
 impl SchemaArgs {
     pub(crate) fn run(self) -> ExitCode {
-        if self.reference {
-            print!("{}", scenario::reference());
+        let text = if self.reference {
+            scenario::reference()
         } else {
-            println!("{:#}", scenario::schema());
+            format!("{:#}\n", scenario::schema())
+        };
+        match output::write(text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("postern-host: {error}");
+                ExitCode::FAILURE
+            }
         }
-        ExitCode::SUCCESS
     }
 }

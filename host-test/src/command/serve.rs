@@ -58,8 +58,8 @@ pub(crate) struct ServeArgs {
     /// The plugin's root_id.
     #[arg(long, value_name = "ID", default_value = "")]
     root_id: String,
-    /// The number of worker VMs.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// The number of worker VMs, 1 to 64.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = workers)]
     workers: usize,
     /// What becomes of requests when a VM has died: fail-closed (503), fail-open (past the filter) or fail-reload (a new VM).
     #[arg(long, value_name = "POLICY", default_value = "fail-closed")]
@@ -98,6 +98,17 @@ pub(crate) struct ServeArgs {
     /// Write the URL into this file once the front listens.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+}
+
+/// Each takes memory and a thread.
+const MAX_WORKERS: usize = 64;
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MAX_WORKERS) => Ok(number),
+        Ok(number) => Err(format!("{number} workers: there are 1 to {MAX_WORKERS}")),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 pub(crate) fn run(args: ServeArgs) -> ExitCode {

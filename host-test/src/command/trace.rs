@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use postern_host::scenario::{self, compare};
 
+use super::output;
+
 /// The exit code when something could not be run, as for wrong arguments.
 const UNUSABLE: u8 = 2;
 
@@ -36,6 +38,7 @@ impl TraceArgs {
     }
 
     fn print(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let mut found = false;
         for file in scenario::find(&self.paths)? {
             let mut scenarios = scenario::load(&file)?;
             if let Some(filter) = &self.filter {
@@ -44,8 +47,13 @@ impl TraceArgs {
             let traces = compare::in_host(&scenarios)?;
             for (scenario, trace) in scenarios.iter().zip(traces) {
                 let trace = if self.mask { trace.masked() } else { trace };
-                print!("# {}: {}\n{trace}", file.display(), scenario.name);
+                let (file, name) = (file.display(), &scenario.name);
+                output::write(format_args!("# {file}: {name}\n{trace}"))?;
+                found = true;
             }
+        }
+        if let Some(filter) = self.filter.as_ref().filter(|_| !found) {
+            return Err(format!("no scenario has `{filter}` in its name").into());
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output;
+
 /// Everything that a new guest consists of: where it goes, and its text, in which `{{name}}` and `{{module}}` stand for the
 /// crate's name and that of its module.
 const TEMPLATE: [(&str, &str); 6] = [
@@ -48,12 +50,15 @@ impl NewArgs {
         let folder = self.inside.join(&self.name);
         match write(&folder, &self.name) {
             Ok(()) => {
-                println!(
-                    "{} is there. Try it: cd {} && cargo test",
-                    self.name,
-                    folder.display()
-                );
-                ExitCode::SUCCESS
+                let (name, folder) = (&self.name, folder.display());
+                let hint = format!("{name} is there. Try it: cd {folder} && cargo test\n");
+                match output::write(hint) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        eprintln!("postern-host: {error}");
+                        ExitCode::from(2)
+                    }
+                }
             }
             Err((path, error)) => {
                 eprintln!("postern-host: {}: {error}", path.display());

@@ -66,6 +66,62 @@ fn a_file_with_a_mistake_is_reported_and_the_others_run() {
 }
 
 #[test]
+fn nobody_reading_the_output_on_is_no_failure() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "s.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    for arguments in [
+        &["run", "s.toml"][..],
+        &["trace", "s.toml"],
+        &["schema"],
+        &["lint", "guest.wat"],
+        &["bench", "guest.wat", "--requests", "1", "--rounds", "1"],
+        &["new", "fresh"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_postern-host"))
+            .current_dir(folder.path(""))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .expect("the command runs");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{told}");
+    }
+}
+
+#[test]
+fn arguments_that_would_do_nothing_are_refused() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "s.toml",
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\n",
+    );
+    let wrong: [(&[&str], &str); 4] = [
+        (&["run", "s.toml", "--repeat", "0"], "at least 1"),
+        (
+            &["trace", "s.toml", "--filter", "zzz"],
+            "no scenario has `zzz` in its name",
+        ),
+        (&["serve", "--workers", "0"], "there are 1 to 64"),
+        (&["serve", "--workers", "100000"], "there are 1 to 64"),
+    ];
+    for (arguments, reason) in wrong {
+        let output = Command::new(env!("CARGO_BIN_EXE_postern-host"))
+            .current_dir(folder.path(""))
+            .args(arguments)
+            .output()
+            .expect("the command runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(reason), "{arguments:?}\n{told}");
+    }
+}
+
+#[test]
 fn a_report_can_go_into_a_file() {
     let folder = Folder::with_guest(GUEST);
     folder.write(
