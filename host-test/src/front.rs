@@ -209,6 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_stand_on_the_wire_is_answered_by_the_codec() {
+        for request in [
+            Request::new("G ET\r\nx", "/"),
+            Request::new("G ET\r\nx", "/").http2(),
+            Request::new("", "/").http2(),
+            Request::get("/").http2().scheme("h t\n"),
+            Request::get("/").header("a b", "1"),
+            Request::get("/").http2().header("a b", "1"),
+        ] {
+            assert_eq!(refused(request), (400, "http1.codec_error"));
+        }
+        assert_eq!(
+            refused(Request::get("/").header("a", "x\r\ny")),
+            (400, "http1.invalid_characters")
+        );
+    }
+
+    #[test]
     fn a_body_has_one_length_in_digits() {
         let twice = Request::post("/")
             .header("content-length", "3")

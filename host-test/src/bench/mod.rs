@@ -108,6 +108,18 @@ pub enum BenchError {
         /// Why.
         reason: String,
     },
+    /// The host answers the request itself, as Envoy does before any filter sees it.
+    #[error(
+        "{name}: the host answers this request by itself, as Envoy would ({status}, {details}): no filter sees it"
+    )]
+    NotLetIn {
+        /// The module.
+        name: String,
+        /// The status.
+        status: u16,
+        /// What Envoy's access log would say.
+        details: String,
+    },
     /// A number that must not be zero is.
     #[error("requests and rounds must be at least 1")]
     Nothing,
@@ -149,6 +161,7 @@ pub fn run(options: &Options) -> Result<Report, BenchError> {
         subjects.push(Subject::start(&name, &module, Some(times), options)?);
     }
     for subject in &mut subjects {
+        subject.try_out(&options.request)?;
         subject.round(&options.request, options.warm_up)?;
         subject.count(&options.request, COUNTED_REQUESTS)?;
     }

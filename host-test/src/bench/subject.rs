@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::costs::Costs;
 use super::time::{Timer, Took};
 use super::{BenchError, LoadTimes, Options, STARTS};
+use crate::exchange::{AnsweredBy, Callback, Exchange};
+use crate::functions::Export;
 use crate::host::Host;
 use crate::module::Module;
 use crate::plugins::PluginId;
@@ -53,22 +55,41 @@ impl Subject {
         })
     }
 
+    /// Sends the request once, to see that filters get to see it.
+    pub(super) fn try_out(&mut self, request: &Request) -> Result<(), BenchError> {
+        let exchange = self.request(request)?;
+        let seen = |callback: &Callback| callback.name == Export::RequestHeaders.name();
+        if exchange.answered_by == AnsweredBy::Host && !exchange.callbacks.iter().any(seen) {
+            return Err(BenchError::NotLetIn {
+                name: self.name.clone(),
+                status: exchange.status(),
+                details: exchange.details,
+            });
+        }
+        Ok(())
+    }
+
     /// Sends requests, and how long they took.
     pub(super) fn round(&mut self, request: &Request, requests: u32) -> Result<Took, BenchError> {
         let timer = Timer::start();
         for _ in 0..requests {
-            let exchange = self.host.request(self.plugin, request.clone());
-            if let Some(reason) = exchange.trap {
-                return Err(BenchError::Died {
-                    name: self.name.clone(),
-                    reason,
-                });
-            }
+            self.request(request)?;
         }
         let took = timer.stop();
         // Callbacks of root contexts gather until somebody takes them.
         self.host.take_callbacks();
         Ok(took)
+    }
+
+    fn request(&mut self, request: &Request) -> Result<Exchange, BenchError> {
+        let exchange = self.host.request(self.plugin, request.clone());
+        match exchange.trap {
+            None => Ok(exchange),
+            Some(reason) => Err(BenchError::Died {
+                name: self.name.clone(),
+                reason,
+            }),
+        }
     }
 
     pub(super) fn measure(&mut self, request: &Request, requests: u32) -> Result<(), BenchError> {

@@ -70,14 +70,18 @@ pub(super) fn check_sizes(request: &Request) -> Result<(), Refusal> {
 
 /// Writes the pseudo headers, in the order in which Envoy has them.
 pub(super) fn start_line(request: &Request, headers: &mut HeaderMap) -> Result<(), Refusal> {
-    let known = request.http2
-        || HTTP1_METHODS
+    let known = if request.http2 {
+        is_token(&request.method)
+    } else {
+        HTTP1_METHODS
             .iter()
-            .any(|method| method.as_bytes() == request.method);
-    if !known {
+            .any(|method| method.as_bytes() == request.method)
+    };
+    let scheme = request.scheme.as_deref().unwrap_or(b"http");
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    if !known || !scheme.iter().all(is_scheme) {
         return Err(Refusal::CODEC_ERROR);
     }
-    let scheme = request.scheme.as_deref().unwrap_or(b"http");
     let mut set = |name: &str, value: &[u8]| headers.append(name, value);
     let Some(target) = request.target.as_deref() else {
         request
@@ -187,14 +191,19 @@ pub(super) fn check_length(request: &Request) -> Result<(), Refusal> {
 }
 
 pub(crate) fn check_header(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    if name.is_empty() || !name.iter().all(token) {
+    if !is_token(name) {
         return Err(Refusal::CODEC_ERROR);
     }
     if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return Err(Refusal::INVALID_CHARACTERS);
     }
     Ok(())
+}
+
+/// What RFC 9110, section 5.6.2, calls a token: names of headers and methods.
+fn is_token(bytes: &[u8]) -> bool {
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(token)
 }
 
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use super::bless::Segment;
 use super::files::{Unreadable, read_files};
 use super::format::{
-    Action, FaultSpec, File, GrpcRule, NamedScenario, PeerReply, Rule, Setup, Start, Step, Workers,
+    Action, FaultSpec, File, GrpcRule, Headers, NamedScenario, PeerReply, Rule, Setup, Start, Step,
+    Workers,
 };
 use super::places::{self, Placed, position};
+use crate::front::check_header;
 
 /// How the names of scenario files end, where a folder is searched for them.
 pub(super) const EXTENSION: &str = ".scenario.toml";
@@ -403,9 +405,25 @@ fn check_step(scenario: &Scenario, step: &Step) -> Result<(), Wrong> {
                         "there is no worker {worker}: `host.workers` is {workers}, and they are counted from 0"
                     ),
                 ),
-                _ => Ok(()),
+                _ => sendable(&request.trailers, &["request", "trailers"]),
             }
         }
+        Some(Action::Body(body)) => sendable(&body.trailers, &["body", "trailers"]),
         _ => Ok(()),
     }
+}
+
+/// Whether trailers can stand on the wire. Of headers the host says it itself, as Envoy would.
+fn sendable(trailers: &Headers, keys: &[&str]) -> Result<(), Wrong> {
+    for (name, value) in trailers.iter() {
+        if check_header(name.as_bytes(), value).is_err() {
+            let key = keys.iter().map(|key| Segment::Key((*key).to_owned()));
+            let message = format!("no client can send the trailer `{}`", name.escape_debug());
+            return Err(Wrong {
+                key: key.collect(),
+                message,
+            });
+        }
+    }
+    Ok(())
 }

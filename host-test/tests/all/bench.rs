@@ -48,6 +48,14 @@ fn counts_are_those_of_the_callbacks_and_the_same_in_every_run() {
 }
 
 #[test]
+fn a_request_that_no_filter_would_see_is_not_measured() {
+    let mut options = quick();
+    options.request = postern_host::Request::new("G T", "/").header("a b", "c");
+    let error = bench::run(&options).expect_err("not let in").to_string();
+    assert!(error.contains("(400, http1.codec_error)"), "{error}");
+}
+
+#[test]
 fn two_modules_are_measured_side_by_side() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut options = quick();

@@ -166,6 +166,11 @@ fn what_makes_no_sense_is_refused_with_its_place() {
             "there is no worker 1",
         ),
         (
+            "[[step]]\nrequest = { chunks = ['x'], trailers = { \"a b\" = '1' } }\n",
+            "s.scenario.toml:2:50: step[0].request.trailers: ",
+            "no client can send",
+        ),
+        (
             "host.workers = 3\n[[scenario]]\nname = 'a'\n[[scenario.step]]\nrequest = { worker = 3 }\n",
             "s.scenario.toml:5:22: scenario[0].step[0].request.worker: ",
             "`host.workers` is 3",
