@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
         default_value = "postern.db"
     )]
     database: PathBuf,
+    /// The database grows to so many MiB and no further, so that it leaves room on its disk; changes fail then
+    #[arg(long, global = true, env = "POSTERN_MAX_SIZE", value_name = "MIB")]
+    max_size: Option<u32>,
     /// The name of the feed
     #[arg(long, global = true, default_value = "default")]
     feed: String,
@@ -161,7 +164,7 @@ impl Arguments {
             }
             other => other,
         };
-        let database = Database::open_file(&self.database).await?;
+        let database = Database::open_file_up_to(&self.database, self.max_size).await?;
         let registry = Registry::open(database.clone(), &self.feed).await?;
         let context = Context {
             registry,

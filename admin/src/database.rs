@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyPool, Executor as _};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor as _};
 
 /// The tables, as they came to be. SQLite and PostgreSQL read the same files.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -14,6 +15,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// (<https://sqlite.org/pragma.html#pragma_synchronous>).
 const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                       PRAGMA busy_timeout = 10000; PRAGMA journal_size_limit = 67108864";
+
+/// SQLite's pages have 4,096 bytes unless it is told otherwise (<https://sqlite.org/pragma.html#pragma_page_size>).
+const PAGES_PER_MIB: u64 = 256;
 
 /// No statement changes or takes away what the audit log says, whoever writes it.
 const SQLITE_AUDIT: &str = "CREATE TRIGGER IF NOT EXISTS audit_keeps_rows BEFORE DELETE ON audit \
@@ -52,23 +56,38 @@ impl Database {
     /// # Errors
     /// [`OpenError`].
     pub async fn open_file(path: &Path) -> Result<Self, OpenError> {
+        Self::open_file_up_to(path, None).await
+    }
+
+    /// As [`open_file`](Self::open_file), for a file that must not grow beyond so many MiB.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_file_up_to(path: &Path, max_size: Option<u32>) -> Result<Self, OpenError> {
         // The path goes into a URL, where `%`, `?` and `#` mean something else.
         let escaped = path
             .to_string_lossy()
             .replace('%', "%25")
             .replace('?', "%3f")
             .replace('#', "%23");
-        Self::open(&format!("sqlite://{escaped}?mode=rwc")).await
+        let mut settings = SQLITE.to_owned();
+        if let Some(max_size) = max_size {
+            // https://sqlite.org/pragma.html#pragma_max_page_count: for each connection, and never less than there is.
+            let pages = u64::from(max_size) * PAGES_PER_MIB;
+            settings.push_str(&format!("; PRAGMA max_page_count = {pages}"));
+        }
+        Self::open(&format!("sqlite://{escaped}?mode=rwc"), settings).await
     }
 
-    async fn open(url: &str) -> Result<Self, OpenError> {
+    async fn open(url: &str, settings: String) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
-            .after_connect(|connection, _| {
+            .after_connect(move |connection, _| {
+                let settings = sqlx::AssertSqlSafe(settings.clone());
                 Box::pin(async move {
-                    connection.execute(SQLITE).await?;
+                    connection.execute(settings).await?;
                     Ok(())
                 })
             })
@@ -93,5 +112,57 @@ impl Database {
     /// Waits for all connections to be given back and closes them.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// A transaction, with the connection that it is on.
+///
+/// If anything fails in it, or it is dropped, the connection is closed, which ends the transaction for certain. What SQLite
+/// leaves open after an error, and what it has rolled back by itself, differs from error to error
+/// (<https://sqlite.org/lang_transaction.html>, 3), and the pool's own transactions keep count of what they think is open: after
+/// one failed write, later ones were acknowledged that never reached the disk.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Option<PoolConnection<Any>>,
+}
+
+impl Session {
+    /// Begins a transaction.
+    pub(crate) async fn begin(database: &Database) -> Result<Self, sqlx::Error> {
+        let mut session = Self {
+            connection: Some(database.pool.acquire().await?),
+        };
+        session.execute("BEGIN").await?;
+        Ok(session)
+    }
+
+    /// The connection, for statements in the transaction.
+    pub(crate) fn connection(&mut self) -> Result<&mut AnyConnection, sqlx::Error> {
+        match &mut self.connection {
+            Some(connection) => Ok(&mut **connection),
+            None => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    /// Executes a statement.
+    pub(crate) async fn execute(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(statement).execute(self.connection()?).await?;
+        Ok(())
+    }
+
+    /// Ends the transaction: what was done in it is on the disk then.
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.execute("COMMIT").await?;
+        // Nothing is open on it, so it may be used again.
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
     }
 }

@@ -28,7 +28,7 @@ use postern_core::time::Timestamp;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{Mutex, watch};
 
-use crate::database::Database;
+use crate::database::{Database, Session};
 use crate::entropy::Entropy;
 
 pub use audit::AuditLine;
@@ -85,10 +85,10 @@ impl Registry {
             .execute(database.pool())
             .await?;
         let mut mirror = Mirror::default();
-        let mut transaction = database.pool().begin().await?;
-        let stand = stand(&mut transaction, feed).await?;
-        mirror.catch_up(&mut transaction, stand).await?;
-        drop(transaction);
+        let mut session = Session::begin(&database).await?;
+        let stand = stand(session.connection()?, feed).await?;
+        mirror.catch_up(session.connection()?, stand).await?;
+        session.commit().await?;
         let shared = Arc::new(Shared {
             database,
             feed: feed.to_owned(),
@@ -143,19 +143,19 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Database`].
     pub async fn refresh(&self) -> Result<Position, RegistryError> {
-        let pool = self.shared.database.pool();
         let row = sqlx::query("SELECT epoch, revision FROM feed WHERE name = $1")
             .bind(self.feed())
-            .fetch_one(pool)
+            .fetch_one(self.shared.database.pool())
             .await?;
         let (epoch, revision): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let known = self.position();
         if (number(epoch), number(revision)) != (known.epoch, known.revision) {
             let mut mirror = self.shared.mirror.lock().await;
             // Once more: the writer of this process may have gone on before the lock was there.
-            let mut transaction = pool.begin().await?;
-            let stand = stand(&mut transaction, self.feed()).await?;
-            mirror.catch_up(&mut transaction, stand).await?;
+            let mut session = Session::begin(&self.shared.database).await?;
+            let stand = stand(session.connection()?, self.feed()).await?;
+            mirror.catch_up(session.connection()?, stand).await?;
+            session.commit().await?;
             self.shared.announce(mirror.position());
         }
         Ok(self.position())

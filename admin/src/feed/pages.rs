@@ -113,11 +113,13 @@ impl Pages {
             && known.revision <= position.revision
             && known.revision >= log.floor();
         if !follows {
+            log.end().await?;
             return Ok(None);
         }
         let pages = self
             .write_changes(&mut kept, &mut log, known.revision)
             .await?;
+        log.end().await?;
         Ok(Some(Way {
             position,
             pages,
@@ -157,6 +159,7 @@ impl Pages {
             let mut kept = self.changes.lock().await;
             pages.extend(self.write_changes(&mut kept, &mut log, since).await?);
         }
+        log.end().await?;
         Ok(Way {
             position,
             pages,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_core::feed::{Entry, MAX_PAGE, PageWriter};
 use postern_core::time::Timestamp;
 use serde_json::Value;
-use sqlx::{Any, AnyConnection, Row as _, Transaction};
+use sqlx::{AnyConnection, Row as _};
 use tokio::sync::OwnedMutexGuard;
 
 use super::mirror::{Mirror, Stand};
@@ -13,6 +13,7 @@ use super::records::{Kind, RecordKey, from_body, to_body};
 use super::writer::Command;
 use super::{Invalid, RegistryError, Shared, number};
 use crate::clock;
+use crate::database::Session;
 
 /// Who makes a change, and from where.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,7 +28,7 @@ pub struct Actor {
 /// are asked for at the same time share one transaction of the database, and each has a savepoint of its own.
 pub struct Change {
     shared: Arc<Shared>,
-    transaction: Option<Transaction<'static, Any>>,
+    session: Option<Session>,
     mirror: OwnedMutexGuard<Mirror>,
     actor: Actor,
     now: Timestamp,
@@ -45,19 +46,19 @@ impl Change {
         mut mirror: OwnedMutexGuard<Mirror>,
         actor: Actor,
     ) -> Result<Self, RegistryError> {
-        let mut transaction = shared.database.pool().begin().await?;
+        let mut session = Session::begin(&shared.database).await?;
         // A write to begin with, so that the lock is there before anything is read that the change rests on.
         let row = sqlx::query(
             "UPDATE feed SET revision = revision WHERE name = $1 RETURNING epoch, revision, floor",
         )
         .bind(shared.feed.clone())
-        .fetch_one(&mut *transaction)
+        .fetch_one(session.connection()?)
         .await?;
         let stand = Stand::read(&row)?;
-        mirror.catch_up(&mut transaction, stand).await?;
+        mirror.catch_up(session.connection()?, stand).await?;
         Ok(Self {
             shared: Arc::clone(shared),
-            transaction: Some(transaction),
+            session: Some(session),
             mirror,
             actor,
             now: clock::now(),
@@ -109,21 +110,11 @@ impl Change {
                 .execute(self.connection()?)
                 .await?;
         }
-        let transaction = self.transaction.take().ok_or(sqlx::Error::PoolClosed)?;
-        transaction.commit().await?;
+        let session = self.session.take().ok_or(sqlx::Error::PoolClosed)?;
+        session.commit().await?;
         self.base = self.revision;
         self.shared.announce(self.mirror.position());
         Ok(())
-    }
-
-    /// Undoes all of it.
-    pub(super) async fn roll_back(mut self) {
-        if let Some(transaction) = self.transaction.take()
-            && let Err(error) = transaction.rollback().await
-        {
-            // The connection goes with it, and the lock with the connection.
-            tracing::warn!(%error, "a transaction was not rolled back as it should");
-        }
     }
 
     /// Checks the policy with what was done, and lets it be the policy for what follows in the same transaction.
@@ -133,8 +124,8 @@ impl Change {
     }
 
     async fn execute(&mut self, statement: &'static str) -> Result<(), RegistryError> {
-        sqlx::query(statement).execute(self.connection()?).await?;
-        Ok(())
+        let session = self.session.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        Ok(session.execute(statement).await?)
     }
 
     /// The revision of the policy with what was done so far.
@@ -254,17 +245,14 @@ impl Change {
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut AnyConnection, RegistryError> {
-        match &mut self.transaction {
-            Some(transaction) => Ok(&mut **transaction),
-            None => Err(sqlx::Error::PoolClosed.into()),
-        }
+        let session = self.session.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        Ok(session.connection()?)
     }
 }
 
 impl Drop for Change {
     fn drop(&mut self) {
-        // The transaction is rolled back by its own drop. Whether a commit that failed has happened is known only from the
-        // database.
+        // The session ends by its own drop. Whether a commit that failed has happened is known only from the database.
         if self.revision != self.base {
             self.mirror.spoil();
         }

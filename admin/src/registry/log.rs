@@ -2,10 +2,11 @@
 
 use postern_core::feed::Entry;
 use postern_core::policy::Digest;
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
 
 use super::{Kind, Position, Registry, RegistryError, number};
+use crate::database::Session;
 
 /// Records that are read at once.
 const CHUNK: i64 = 5_000;
@@ -22,17 +23,17 @@ pub enum Log {
 /// Reads the log as it was at one position.
 pub struct LogReader {
     // Without it, a record that was changed since would be missing: it has a later revision then.
-    transaction: Transaction<'static, Any>,
+    session: Session,
     position: Position,
     floor: u64,
 }
 
 impl LogReader {
     pub(super) async fn begin(registry: &Registry) -> Result<Self, RegistryError> {
-        let mut transaction = registry.database().pool().begin().await?;
+        let mut session = Session::begin(registry.database()).await?;
         let row = sqlx::query("SELECT epoch, revision, digest, floor FROM feed WHERE name = $1")
             .bind(registry.feed().to_owned())
-            .fetch_one(&mut *transaction)
+            .fetch_one(session.connection()?)
             .await?;
         let digest: String = row.try_get(2)?;
         let digest = Digest::from_hex(&digest).ok_or_else(|| RegistryError::Corrupt {
@@ -47,8 +48,16 @@ impl LogReader {
                 digest,
             },
             floor: number(row.try_get(3)?),
-            transaction,
+            session,
         })
+    }
+
+    /// Ends the reading; without it, the connection is not used again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`].
+    pub async fn end(self) -> Result<(), RegistryError> {
+        Ok(self.session.commit().await?)
     }
 
     /// Where the feed stands.
@@ -67,7 +76,7 @@ impl LogReader {
     /// [`RegistryError::Database`].
     pub async fn record_count(&mut self) -> Result<u64, RegistryError> {
         let row = sqlx::query("SELECT COUNT(*) FROM record WHERE body IS NOT NULL")
-            .fetch_one(&mut *self.transaction)
+            .fetch_one(self.session.connection()?)
             .await?;
         Ok(number(row.try_get(0)?))
     }
@@ -94,7 +103,7 @@ impl LogReader {
         let rows = sqlx::query(query)
             .bind(i64::try_from(revision).unwrap_or(i64::MAX))
             .bind(CHUNK)
-            .fetch_all(&mut *self.transaction)
+            .fetch_all(self.session.connection()?)
             .await?;
         rows.iter().map(entry).collect()
     }

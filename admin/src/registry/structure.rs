@@ -104,7 +104,9 @@ impl Registry {
         loop {
             let entries = log.after(after, Log::WithoutDeletions).await?;
             let Some((last, _)) = entries.last() else {
-                return Ok((log.position().revision, document));
+                let revision = log.position().revision;
+                log.end().await?;
+                return Ok((revision, document));
             };
             after = *last;
             for (_, entry) in entries {

@@ -93,7 +93,7 @@ async fn make_group(
             Ok(()) => made.push(command),
             // What the database does after a fault of its own is not for this program to guess: all of it is undone.
             Err(error) if error.is_of_the_database() => {
-                change.roll_back().await;
+                drop(change);
                 made.push(command);
                 return answer(made, &Err(error));
             }
@@ -105,9 +105,6 @@ async fn make_group(
         } else {
             commands.try_recv().ok()
         };
-    }
-    if made.is_empty() {
-        return change.roll_back().await;
     }
     answer(made, &change.commit().await);
 }
