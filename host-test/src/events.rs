@@ -8,6 +8,7 @@ use crate::clock::nanoseconds;
 use crate::functions::Export;
 use crate::host::Host;
 use crate::state::Deferred;
+use crate::status::Status;
 
 /// `BROKEN_CONNECTION`: what `proxy_get_status` says of a call that was reset.
 const BROKEN_CONNECTION: u32 = 11;
@@ -57,6 +58,22 @@ impl Host {
         }
         self.next_event()
             .map(|(due, ..)| Duration::from_nanos(due.saturating_sub(self.clock.monotonic())))
+    }
+
+    /// Puts an item into a queue that guests with this `vm_id` have registered, as another plugin could; its consumer is told.
+    /// False if there is no such queue, or no room.
+    pub fn enqueue(
+        &mut self,
+        vm_id: &str,
+        queue: impl AsRef<[u8]>,
+        item: impl AsRef<[u8]>,
+    ) -> bool {
+        let put = self
+            .shared
+            .resolve_queue(vm_id, queue.as_ref())
+            .is_some_and(|id| self.shared.enqueue(id, item.as_ref()) == Ok(Status::Ok));
+        self.settle();
+        put
     }
 
     /// Takes the calls to clusters that the caller plays ([`HostBuilder::manual_cluster`](crate::HostBuilder::manual_cluster)).

@@ -66,6 +66,13 @@ impl Request {
         self
     }
 
+    /// A property that guests do not find on this request's stream, with everything under it.
+    pub fn without_property(mut self, path: &str) -> Self {
+        let path = Settings::split(path);
+        self.properties.set(path, Setting::Absent);
+        self
+    }
+
     /// A GET request.
     pub fn get(target: impl AsRef<[u8]>) -> Self {
         Self::new("GET", target)

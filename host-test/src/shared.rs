@@ -105,6 +105,23 @@ impl SharedState {
             .collect()
     }
 
+    /// What waits in a queue that guests with this `vm_id` have registered, first come first; `None` if there is none of this
+    /// name.
+    pub fn queue(&self, vm_id: &str, name: impl AsRef<[u8]>) -> Option<Vec<Vec<u8>>> {
+        let id = self.resolve_queue(vm_id, name.as_ref())?;
+        let mut state = self.lock();
+        let queue = state.queue(id)?;
+        Some(queue.items.iter().cloned().collect())
+    }
+
+    /// The names of all queues that guests with this `vm_id` have registered.
+    pub fn queue_names(&self, vm_id: &str) -> Vec<Vec<u8>> {
+        let state = self.lock();
+        let queues = state.queues.iter();
+        let queues = queues.filter(|queue| !queue.removed && queue.vm_id == vm_id);
+        queues.map(|queue| queue.name.clone()).collect()
+    }
+
     /// All metrics under the names that the guests gave.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
         self.lock().metrics.clone()

@@ -54,6 +54,13 @@ impl HostBuilder {
         self
     }
 
+    /// A cluster that [routes](Route::to) can lead to; the caller answers there, with
+    /// [`Host::upstream_replies`](crate::Host::upstream_replies), if it is the [upstream](Self::manual_upstream) too.
+    pub fn manual_upstream_cluster(mut self, name: impl Into<String>) -> Self {
+        self.stream.routes.clusters.insert(name.into());
+        self
+    }
+
     /// The caller answers, with [`Host::upstream_replies`].
     pub fn manual_upstream(mut self) -> Self {
         self.upstream = Upstream::Manual;
