@@ -39,11 +39,21 @@ impl Segment {
     }
 }
 
-/// Where an expectation stands: in a scenario, at a step, or at the start.
+/// Where an expectation stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Spot {
     pub(super) place: Place,
-    pub(super) step: Option<usize>,
+    pub(super) moment: Moment,
+}
+
+/// What of a scenario an expectation is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Moment {
+    Start,
+    /// A step, counted from 0.
+    Step(usize),
+    /// Everything.
+    Finally,
 }
 
 /// Writes fixes into a file; comments, order and everything else stay. How many found their place.
@@ -78,14 +88,25 @@ fn apply(text: &str, fixes: &[(Spot, Fix)]) -> Result<(String, usize), toml_edit
 /// The table of an expectation, made if it is not there.
 fn expectation(document: &mut DocumentMut, spot: Spot) -> Option<&mut dyn TableLike> {
     let mut table: &mut dyn TableLike = document.as_table_mut();
-    if let Place::Listed { index, own_start } = spot.place
-        && (own_start || spot.step.is_some())
+    if let Place::Listed {
+        index,
+        own_start,
+        own_finally,
+    } = spot.place
     {
-        table = element(table.get_mut("scenario")?, index)?;
+        let own = match spot.moment {
+            Moment::Start => own_start,
+            Moment::Step(_) => true,
+            Moment::Finally => own_finally,
+        };
+        if own {
+            table = element(table.get_mut("scenario")?, index)?;
+        }
     }
-    let holder = match spot.step {
-        Some(step) => element(table.get_mut("step")?, step)?,
-        None => below(table, "start")?,
+    let holder = match spot.moment {
+        Moment::Start => below(table, "start")?,
+        Moment::Step(step) => element(table.get_mut("step")?, step)?,
+        Moment::Finally => below(table, "finally")?,
     };
     below(holder, "expect")
 }
@@ -206,6 +227,14 @@ pub(super) mod literal {
         Value::Array(list)
     }
 
+    /// A table, unless it would be empty and say nothing.
+    pub(in crate::scenario) fn some_table(
+        members: impl IntoIterator<Item = (String, Value)>,
+    ) -> Option<Value> {
+        let mut members = members.into_iter().peekable();
+        members.peek().is_some().then(|| table(members))
+    }
+
     pub(in crate::scenario) fn table(members: impl IntoIterator<Item = (String, Value)>) -> Value {
         Value::InlineTable(members.into_iter().collect::<InlineTable>())
     }
@@ -224,12 +253,12 @@ mod tests {
             .collect()
     }
 
-    fn blessed(text: &str, place: Place, step: Option<usize>, path: &str, value: Value) -> String {
+    fn blessed(text: &str, place: Place, moment: Moment, path: &str, value: Value) -> String {
         let fix = Fix {
             path: key(path),
             value,
         };
-        let (text, count) = apply(text, &[(Spot { place, step }, fix)]).expect("TOML");
+        let (text, count) = apply(text, &[(Spot { place, moment }, fix)]).expect("TOML");
         assert_eq!(count, 1, "{path} has no place");
         text
     }
@@ -239,7 +268,13 @@ mod tests {
         let text =
             "# about\n[[step]]\nrequest.path = '/'   # the root\nexpect.status = 200 # as always\n";
         assert_eq!(
-            blessed(text, Place::Whole, Some(0), "status", literal::number(403)),
+            blessed(
+                text,
+                Place::Whole,
+                Moment::Step(0),
+                "status",
+                literal::number(403)
+            ),
             text.replace("200", "403")
         );
     }
@@ -250,12 +285,13 @@ mod tests {
         let place = Place::Listed {
             index: 0,
             own_start: false,
+            own_finally: false,
         };
         assert_eq!(
             blessed(
                 text,
                 place,
-                Some(0),
+                Moment::Step(0),
                 "upstream/headers/:path",
                 literal::string("/")
             ),
@@ -273,7 +309,7 @@ mod tests {
             blessed(
                 text,
                 Place::Whole,
-                Some(0),
+                Moment::Step(0),
                 "callouts/0/cluster",
                 literal::string("b")
             ),
@@ -287,12 +323,13 @@ mod tests {
         let place = Place::Listed {
             index: 0,
             own_start: false,
+            own_finally: false,
         };
         assert_eq!(
             blessed(
                 text,
                 place,
-                None,
+                Moment::Start,
                 "log",
                 literal::list([literal::string("ready")])
             ),

@@ -1,8 +1,12 @@
 //! What a scenario says, as the library takes it: a host, requests, faults.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::format::{ClientRequest, FaultEffect, FaultSpec, Property, Setup};
+use super::format::{
+    Bytes, ClientRequest, FaultEffect, FaultSpec, PluginSpec, Property, RoutePath, RouteSpec,
+    RouteTarget, Setup,
+};
 use super::grpc::{GrpcPeer, GrpcSeen};
 use super::load::Scenario;
 use super::upstream::{Peer, callout_reply};
@@ -11,17 +15,36 @@ use crate::fault::Fault;
 use crate::grpc::GrpcReply;
 use crate::host::Host;
 use crate::module::Module;
+use crate::plugin::Plugin;
 use crate::request::Request;
+use crate::routes::Route;
 
-/// The host of a scenario, without its configuration. Its clusters note in `callouts` what they are asked, and its gRPC services in
-/// `grpc` what reaches them.
+/// What the peers of a scenario were asked.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) callouts: Arc<Mutex<Vec<Callout>>>,
+    pub(super) grpc: Arc<Mutex<Vec<GrpcSeen>>>,
+}
+
+/// Clusters by name. The filter's calls and routes ask the same rules.
+pub(super) type Clusters = BTreeMap<String, Arc<Mutex<Peer>>>;
+
+/// The clusters of a scenario.
+pub(super) fn clusters(scenario: &Scenario) -> Clusters {
+    let clusters = scenario.clusters.iter();
+    clusters
+        .map(|(name, rules)| (name.clone(), Arc::new(Mutex::new(Peer::new(rules)))))
+        .collect()
+}
+
+/// The host of a scenario, without its plugins.
 pub(super) fn build(
     scenario: &Scenario,
     module: &Module,
     seed: u64,
     trace: bool,
-    callouts: &Arc<Mutex<Vec<Callout>>>,
-    grpc: &Arc<Mutex<Vec<GrpcSeen>>>,
+    clusters: &Clusters,
+    asked: &Asked,
 ) -> Host {
     let Setup {
         module: _,
@@ -107,18 +130,24 @@ pub(super) fn build(
     for allowed in allow {
         builder = builder.allow(allowed.0);
     }
-    for (name, rules) in &scenario.clusters {
-        let mut peer = Peer::new(rules);
-        let calls = Arc::clone(callouts);
-        builder = builder.cluster(name, move |callout| {
+    for route in &scenario.routes {
+        builder = builder.route(route.into());
+    }
+    for (name, peer) in clusters {
+        let (peer, calls) = (Arc::clone(peer), Arc::clone(&asked.callouts));
+        let scripted = move |callout: &Callout| {
             let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
             calls.push(callout.clone());
+            let mut peer = peer.lock().unwrap_or_else(PoisonError::into_inner);
             callout_reply(&mut peer, callout)
-        });
+        };
+        builder = builder
+            .cluster(name, scripted)
+            .manual_upstream_cluster(name);
     }
     for (name, rules) in &scenario.grpc {
         let mut peer = GrpcPeer::new(rules);
-        let seen = Arc::clone(grpc);
+        let seen = Arc::clone(&asked.grpc);
         let cluster = name.clone();
         builder = builder.grpc_service(name, move |event| {
             let Some(event) = GrpcSeen::of(&cluster, event) else {
@@ -131,6 +160,107 @@ pub(super) fn build(
         });
     }
     builder.build()
+}
+
+/// The plugins of a scenario, in the order of the chain, each with its module.
+pub(super) fn plugins(scenario: &Scenario, host: &Host, modules: &[Module]) -> Vec<Plugin> {
+    let setup = &scenario.setup;
+    let configured = |module: &Module, configuration: Option<&Bytes>| {
+        let plugin = Plugin {
+            module: module.clone(),
+            ..host.template.clone()
+        };
+        plugin.configuration(configuration.map_or(&[][..], Bytes::as_slice))
+    };
+    if scenario.plugins.is_empty() {
+        let module = modules.first().into_iter();
+        return module
+            .map(|module| configured(module, setup.configuration.as_ref()))
+            .collect();
+    }
+    let plugins = scenario.plugins.iter().zip(modules);
+    plugins
+        .map(|(spec, module)| {
+            let configuration = spec.configuration.as_ref().or(setup.configuration.as_ref());
+            spec.over(configured(module, configuration))
+        })
+        .collect()
+}
+
+impl PluginSpec {
+    /// What it says, and where it says nothing what `plugin` is.
+    fn over(&self, mut plugin: Plugin) -> Plugin {
+        let Self {
+            name,
+            module: _,
+            configuration: _,
+            vm_configuration,
+            environment,
+            vm_id,
+            root_id,
+            failure_policy,
+            reload_backoff,
+            allow_on_headers_stop_iteration,
+        } = self;
+        plugin = plugin.name(name);
+        if let Some(configuration) = vm_configuration {
+            plugin = plugin.vm_configuration(configuration);
+        }
+        for (key, value) in environment {
+            plugin = plugin.environment(key, value);
+        }
+        if let Some(vm_id) = vm_id {
+            plugin = plugin.vm_id(vm_id);
+        }
+        if let Some(root_id) = root_id {
+            plugin = plugin.root_id(root_id);
+        }
+        if let Some(policy) = failure_policy {
+            plugin = plugin.failure_policy((*policy).into());
+        }
+        if let Some(backoff) = reload_backoff {
+            plugin = plugin.reload_backoff(backoff.0);
+        }
+        if let Some(allowed) = allow_on_headers_stop_iteration {
+            plugin = plugin.allow_on_headers_stop_iteration(*allowed);
+        }
+        plugin
+    }
+}
+
+impl From<&RouteSpec> for Route {
+    fn from(spec: &RouteSpec) -> Self {
+        let RouteSpec {
+            path,
+            headers,
+            headers_present,
+            target,
+            follow_redirects,
+            follow_to_other_schemes,
+        } = spec;
+        let mut route = match path {
+            RoutePath::Exact(path) => Self::path(path),
+            RoutePath::Prefix(prefix) => Self::prefix(prefix),
+        };
+        for (name, value) in headers {
+            route = route.header(name, value);
+        }
+        for name in headers_present {
+            route = route.header_present(name);
+        }
+        route = match target {
+            RouteTarget::Upstream => route,
+            RouteTarget::Cluster(cluster) => route.to(cluster),
+            RouteTarget::Direct(direct) => route.direct_response(direct.status, &direct.body),
+        };
+        if let Some(times) = follow_redirects {
+            route = route.follow_redirects_up_to(*times);
+        }
+        if *follow_to_other_schemes {
+            route = route.follow_to_other_schemes();
+        }
+        route
+    }
 }
 
 impl ClientRequest {
@@ -171,6 +301,12 @@ impl ClientRequest {
         }
         if self.http2 {
             request = request.http2();
+        }
+        for (path, property) in &self.properties {
+            request = match property {
+                Property::Value(value) => request.property(path, value.clone()),
+                Property::Absent => request.without_property(path),
+            };
         }
         if let Some(worker) = self.worker {
             request = request.on_worker(worker);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::format::{
-    Action, Bytes, Expect, FaultEffect, FaultSpec, HeaderExpect, LogPattern, PeerReply, Step, Text,
+    Action, Bytes, Expect, FaultEffect, FaultSpec, HeaderExpect, LogPattern, PartContent,
+    PeerReply, Step, Text,
 };
 use super::load::Scenario;
 
@@ -44,6 +45,10 @@ fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
     let setup = &mut scenario.setup;
     setup.configuration.iter_mut().for_each(&mut *visit);
     setup.vm_configuration.iter_mut().for_each(&mut *visit);
+    for plugin in &mut scenario.plugins {
+        let texts = [&mut plugin.configuration, &mut plugin.vm_configuration];
+        texts.into_iter().flatten().for_each(&mut *visit);
+    }
     for function in setup.foreign_functions.values_mut() {
         function.result.iter_mut().for_each(&mut *visit);
     }
@@ -73,7 +78,8 @@ fn each_value(scenario: &mut Scenario, visit: &mut dyn FnMut(&mut Bytes)) {
         .faults
         .iter_mut()
         .for_each(|fault| fault_values(fault, visit));
-    if let Some(expect) = &mut scenario.start.expect {
+    let looks = [&mut scenario.start.expect, &mut scenario.finally.expect];
+    for expect in looks.into_iter().flatten() {
         expect_values(expect, visit);
     }
     for step in &mut scenario.steps {
@@ -104,12 +110,24 @@ pub(super) fn step_values(step: &mut Step, visit: &mut dyn FnMut(&mut Bytes)) {
         Some(Action::Reply(reply)) => reply_values(reply, visit),
         Some(Action::Configure(configuration)) => visit(configuration),
         Some(Action::Fault(fault)) => fault_values(fault, visit),
-        Some(Action::SharedData(data)) => data.values_mut().for_each(&mut *visit),
+        Some(Action::ReplyBody(body)) => {
+            body.chunks.iter_mut().for_each(&mut *visit);
+            body.trailers.values_mut().for_each(&mut *visit);
+        }
+        Some(Action::ClientSends(sent) | Action::UpstreamSends(sent)) => {
+            sent.chunks.iter_mut().for_each(&mut *visit);
+        }
+        Some(Action::SharedData(data) | Action::Enqueue(data)) => {
+            data.values_mut().for_each(&mut *visit);
+        }
         Some(
             Action::Disconnect
             | Action::Advance(_)
             | Action::WallClock(_)
             | Action::Drain
+            | Action::Connect
+            | Action::Remove
+            | Action::ShutDown
             | Action::ClearFaults,
         )
         | None => {}
@@ -125,6 +143,13 @@ fn reply_values(reply: &mut PeerReply, visit: &mut dyn FnMut(&mut Bytes)) {
         response.chunks.iter_mut().for_each(&mut *visit);
         response.headers.values_mut().for_each(&mut *visit);
         response.trailers.values_mut().for_each(&mut *visit);
+        for part in &mut response.parts {
+            match &mut part.content {
+                PartContent::Body(body) => visit(body),
+                PartContent::Trailers(trailers) => trailers.values_mut().for_each(&mut *visit),
+                PartContent::Reset => {}
+            }
+        }
     }
 }
 
@@ -150,10 +175,15 @@ fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
     headers.extend(expect.headers.iter_mut().chain(&mut expect.trailers));
     texts.extend(pairs(&mut expect.headers_in_order));
     if let Some(upstream) = &mut expect.upstream {
-        texts.extend(&mut upstream.body);
+        texts.extend(upstream.body.iter_mut().chain(&mut upstream.cluster));
         texts.extend(pairs(&mut upstream.headers_in_order));
         headers.extend(upstream.headers.iter_mut().chain(&mut upstream.trailers));
     }
+    if let Some(connection) = &mut expect.connection {
+        let sides = connection.to_upstream.iter_mut();
+        texts.extend(sides.chain(&mut connection.to_client));
+    }
+    headers.extend(&mut expect.queues);
     if let Some(local) = &mut expect.local_response {
         texts.extend(local.details.iter_mut().chain(&mut local.body));
         headers.extend(&mut local.headers);

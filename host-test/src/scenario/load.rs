@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::bless::Segment;
 use super::files::{Unreadable, read_files};
 use super::format::{
-    Action, FaultSpec, File, GrpcRule, Headers, NamedScenario, PeerReply, Rule, Setup, Start, Step,
-    Workers,
+    FaultSpec, File, Finally, GrpcRule, NamedScenario, PluginSpec, RouteSpec, Rule, Setup, Start,
+    Step,
 };
 use super::places::{self, Placed, position};
-use crate::front::check_header;
+use super::sense::check;
 
 /// How the names of scenario files end, where a folder is searched for them.
 pub(super) const EXTENSION: &str = ".scenario.toml";
@@ -29,6 +28,10 @@ pub struct Scenario {
     pub module: Option<PathBuf>,
     /// What it runs in.
     pub setup: Setup,
+    /// The plugins of the chain; empty: one, as `setup` says.
+    pub plugins: Vec<PluginSpec>,
+    /// Where requests lead.
+    pub routes: Vec<RouteSpec>,
     /// Who answers requests that the filter lets through.
     pub upstream: Vec<Rule>,
     /// The clusters that the filter can call, and what they answer.
@@ -39,8 +42,25 @@ pub struct Scenario {
     pub faults: Vec<FaultSpec>,
     /// What is to come of the start.
     pub start: Start,
+    /// What is to have come of everything.
+    pub finally: Finally,
     /// The steps.
     pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// The names of the plugins, in the order of the chain.
+    pub(super) fn plugin_names(&self) -> Vec<&str> {
+        let setup = &self.setup;
+        if self.plugins.is_empty() {
+            vec![setup.plugin_name.as_deref().unwrap_or("plugin")]
+        } else {
+            self.plugins
+                .iter()
+                .map(|plugin| plugin.name.as_str())
+                .collect()
+        }
+    }
 }
 
 /// Where in its file a scenario stands.
@@ -54,6 +74,8 @@ pub enum Place {
         index: usize,
         /// Whether it says itself what is to come of the start.
         own_start: bool,
+        /// Whether it says itself what is to have come of everything.
+        own_finally: bool,
     },
 }
 
@@ -96,33 +118,6 @@ pub enum LoadError {
     NoFiles(PathBuf),
 }
 
-/// Something that makes no sense, and its key in the scenario if it is one key's fault.
-struct Wrong {
-    key: Vec<Segment>,
-    message: String,
-}
-
-impl From<String> for Wrong {
-    fn from(message: String) -> Self {
-        let key = Vec::new();
-        Self { key, message }
-    }
-}
-
-impl Wrong {
-    fn placed(self, file: &Path, text: &str, place: Place) -> LoadError {
-        let mut path = match place {
-            Place::Whole => Vec::new(),
-            Place::Listed { index, .. } => {
-                vec![Segment::Key("scenario".to_owned()), Segment::Index(index)]
-            }
-        };
-        path.extend(self.key.iter().cloned());
-        let placed = (!self.key.is_empty()).then(|| places::of_key(text, &path));
-        LoadError::at(file, placed.flatten(), self.message)
-    }
-}
-
 impl Unreadable {
     fn placed(self, file: &Path, text: &str) -> LoadError {
         let message = format!("{}: {}", self.path.display(), self.source);
@@ -132,7 +127,7 @@ impl Unreadable {
 
 impl LoadError {
     /// That something is wrong at this place of the file, as far as the place is known.
-    fn at(file: &Path, placed: Option<Placed>, message: String) -> Self {
+    pub(super) fn at(file: &Path, placed: Option<Placed>, message: String) -> Self {
         let file = file.to_owned();
         match placed {
             Some(Placed { key, line, column }) => Self::Syntax {
@@ -166,7 +161,8 @@ pub fn load(file: impl AsRef<Path>) -> Result<Vec<Scenario>, LoadError> {
     let mut scenarios = split(path, file)?;
     let base = folder(path);
     for scenario in &mut scenarios {
-        if let Some(module) = &mut scenario.module {
+        let modules = scenario.plugins.iter_mut().map(|plugin| &mut plugin.module);
+        for module in modules.chain([&mut scenario.module]).flatten() {
             *module = base.join(&*module);
         }
         check(scenario).map_err(|wrong| wrong.placed(path, &text, scenario.place))?;
@@ -268,9 +264,9 @@ fn split(path: &Path, file: File) -> Result<Vec<Scenario>, LoadError> {
         (false, false) => Err(meaning(
             "`step` and `scenario` exclude each other: put the steps into a scenario".to_owned(),
         )),
-        (true, true) if file.start.expect.is_none() => Err(meaning(
-            "no `[[step]]` and no `[[scenario]]`: nothing would be tested".to_owned(),
-        )),
+        (true, true) if file.start.expect.is_none() && file.finally.expect.is_none() => Err(
+            meaning("no `[[step]]` and no `[[scenario]]`: nothing would be tested".to_owned()),
+        ),
         (_, true) => {
             let name = file.name.unwrap_or_else(|| stem(path));
             Ok(vec![Scenario {
@@ -279,11 +275,14 @@ fn split(path: &Path, file: File) -> Result<Vec<Scenario>, LoadError> {
                 name,
                 module: file.host.module.clone(),
                 setup: file.host,
+                plugins: file.plugin,
+                routes: file.route,
                 upstream: file.upstream,
                 clusters: file.cluster,
                 grpc: file.grpc,
                 faults: file.fault,
                 start: file.start,
+                finally: file.finally,
                 steps: file.step,
             }])
         }
@@ -308,6 +307,12 @@ fn split(path: &Path, file: File) -> Result<Vec<Scenario>, LoadError> {
 
 fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scenario {
     let setup = named.host.over(&file.host);
+    let plugins = match named.plugin.is_empty() {
+        true => file.plugin.clone(),
+        false => named.plugin,
+    };
+    let mut routes = named.route;
+    routes.extend(file.route.iter().cloned());
     let mut upstream = named.upstream;
     upstream.extend(file.upstream.iter().cloned());
     let mut clusters = file.cluster.clone();
@@ -321,15 +326,19 @@ fn listed(path: &Path, file: &File, named: NamedScenario, index: usize) -> Scena
         place: Place::Listed {
             index,
             own_start: named.start.is_some(),
+            own_finally: named.finally.is_some(),
         },
         name: named.name,
         module: setup.module.clone(),
         setup,
+        plugins,
+        routes,
         upstream,
         clusters,
         grpc,
         faults,
         start: named.start.unwrap_or_else(|| file.start.clone()),
+        finally: named.finally.unwrap_or_else(|| file.finally.clone()),
         steps: named.step,
     }
 }
@@ -341,89 +350,4 @@ pub(super) fn stem(path: &Path) -> String {
         .strip_suffix(EXTENSION)
         .or_else(|| name.strip_suffix(".toml"));
     stem.unwrap_or(&name).to_owned()
-}
-
-/// What each part of a scenario cannot know by itself.
-fn check(scenario: &Scenario) -> Result<(), Wrong> {
-    if scenario.steps.is_empty() && scenario.start.expect.is_none() {
-        return Err(format!("`{}` has no steps", scenario.name).into());
-    }
-    let replies = |rules: &[Rule]| -> Vec<PeerReply> {
-        let replies = rules.iter().flat_map(|rule| rule.replies.iter());
-        replies.cloned().collect()
-    };
-    let refuses = |reply: &PeerReply| matches!(reply, PeerReply::Refused);
-    if replies(&scenario.upstream).iter().any(refuses) {
-        return Err("`refused` is only for clusters".to_owned().into());
-    }
-    let mut grpc = scenario.grpc.values().flatten();
-    if grpc.any(|rule| rule.replies.is_empty()) {
-        return Err("a rule of a gRPC service has no `replies`"
-            .to_owned()
-            .into());
-    }
-    let mut foreign = scenario.setup.foreign_functions.values();
-    if foreign.any(|function| function.result.is_some() && function.status.is_some()) {
-        return Err("a foreign function has either a `result` or a `status`"
-            .to_owned()
-            .into());
-    }
-    let manual = |reply: &PeerReply| matches!(reply, PeerReply::Manual);
-    let mut clusters = scenario.clusters.values();
-    if clusters.any(|rules| replies(rules).iter().any(manual)) {
-        return Err("`manual` is only for the upstream".to_owned().into());
-    }
-    for (index, step) in scenario.steps.iter().enumerate() {
-        check_step(scenario, step).map_err(|mut wrong| {
-            let step = [Segment::Key("step".to_owned()), Segment::Index(index)];
-            wrong.key.splice(..0, step);
-            wrong
-        })?;
-    }
-    Ok(())
-}
-
-fn check_step(scenario: &Scenario, step: &Step) -> Result<(), Wrong> {
-    let wrong = |keys: &[&str], message: String| {
-        let key = keys.iter().map(|key| Segment::Key((*key).to_owned()));
-        let key = key.collect();
-        Err(Wrong { key, message })
-    };
-    match &step.action {
-        Some(Action::Reply(reply))
-            if !matches!(reply, PeerReply::Response(_) | PeerReply::Reset(_)) =>
-        {
-            let message = "what the upstream replies by hand is a response or a `reset`";
-            wrong(&["reply"], message.to_owned())
-        }
-        Some(Action::Request(request)) => {
-            let workers = scenario.setup.workers.map_or(1, Workers::get);
-            match request.worker {
-                Some(worker) if worker >= workers => wrong(
-                    &["request", "worker"],
-                    format!(
-                        "there is no worker {worker}: `host.workers` is {workers}, and they are counted from 0"
-                    ),
-                ),
-                _ => sendable(&request.trailers, &["request", "trailers"]),
-            }
-        }
-        Some(Action::Body(body)) => sendable(&body.trailers, &["body", "trailers"]),
-        _ => Ok(()),
-    }
-}
-
-/// Whether trailers can stand on the wire. Of headers the host says it itself, as Envoy would.
-fn sendable(trailers: &Headers, keys: &[&str]) -> Result<(), Wrong> {
-    for (name, value) in trailers.iter() {
-        if check_header(name.as_bytes(), value).is_err() {
-            let key = keys.iter().map(|key| Segment::Key((*key).to_owned()));
-            let message = format!("no client can send the trailer `{}`", name.escape_debug());
-            return Err(Wrong {
-                key: key.collect(),
-                message,
-            });
-        }
-    }
-    Ok(())
 }

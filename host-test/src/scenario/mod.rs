@@ -41,7 +41,10 @@ mod reference;
 mod report;
 mod run;
 mod saved;
+mod sense;
+mod title;
 mod upstream;
+mod whole;
 
 pub use load::{LoadError, Place, Scenario, find, load};
 pub use reference::reference;

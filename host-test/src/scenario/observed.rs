@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::grpc::GrpcSeen;
 use crate::callout::Callout;
+use crate::connection::Connection;
 use crate::diagnostics::Diagnostic;
 use crate::exchange::{Callback, Exchange, LogLine};
 use crate::host::StreamState;
@@ -13,6 +14,10 @@ use crate::shared::{Metric, SharedState};
 pub(super) struct Observed {
     /// The stream that the step is about, as it stands after it.
     pub(super) stream: Option<StreamSeen>,
+    /// The connection of the same name.
+    pub(super) connection: Option<Connection>,
+    /// How many root contexts the VM of the step's plugin has on the first worker.
+    pub(super) root_contexts: usize,
     pub(super) callouts: Vec<Callout>,
     pub(super) grpc: Vec<GrpcSeen>,
     pub(super) log: Vec<LogLine>,

@@ -5,22 +5,30 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The keys of a file, table by table, in the order in which a reader meets them.
-const TABLES: [(&str, &str); 22] = [
+const TABLES: [(&str, &str); 30] = [
     ("File", "A file"),
     ("NamedScenario", "scenario"),
     ("Setup", "host"),
+    ("Plugin", "plugin"),
+    ("RouteSpec", "route"),
+    ("DirectResponse", "route.direct_response"),
     ("Rule", "upstream, cluster"),
     ("PeerReply", "reply"),
+    ("ReplyPart", "reply.parts"),
     ("GrpcRule", "grpc"),
     ("GrpcPeerReply", "grpc.replies"),
     ("ForeignFunction", "host.foreign_functions"),
     ("Start", "start"),
+    ("Finally", "finally"),
     ("Step", "step"),
     ("ClientRequest", "request"),
     ("MoreBody", "body"),
+    ("MoreReply", "reply_body"),
+    ("Sent", "client_sends, upstream_sends"),
     ("FaultSpec", "fault"),
     ("Expect", "expect"),
     ("UpstreamExpect", "expect.upstream"),
+    ("ConnectionExpect", "expect.connection"),
     ("LocalResponseExpect", "expect.local_response"),
     ("CalloutExpect", "expect.callouts"),
     ("GrpcExpect", "expect.grpc"),

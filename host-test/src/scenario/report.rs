@@ -46,7 +46,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The step, counted from 1; 0 for the start.
+    /// The step, counted from 1; 0 for the start, and one more than there are steps for everything together.
     pub step: usize,
     /// The step's name, or what happens in it.
     pub title: String,

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::bless::{self, Fix, Spot};
-use super::check::{Difference, Mark, check};
+use super::bless::{self, Fix, Moment, Spot};
+use super::check::{Difference, Mark, check, check_whole};
 use super::format::{Action, Allowed, Setup, Step};
 use super::load::{LoadError, Scenario, find, load, stem};
 use super::play::{Impossible, Missed, Player};
 use super::report::{Failure, Outcome, Report};
+use super::title;
+use super::whole::Whole;
 use crate::diagnostics::Allowance;
 use crate::module::{LoadOptions, Module};
 use crate::profile::Profile;
@@ -91,8 +93,28 @@ pub fn run_files(paths: &[PathBuf], options: &Options) -> Result<Report, RunErro
 }
 
 /// Runs one scenario with a module that is there already. Nothing is written.
+///
+/// Plugins that name no module of their own run this one. A module of a plugin that is no good is the outcome's error.
 pub fn run(scenario: &Scenario, module: &Module, options: &Options) -> Outcome {
-    play(scenario, module, options).0
+    let modules = Modules::default();
+    let loaded = plugin_modules(scenario, |path| match path {
+        Some(path) => modules.get(path, &scenario.setup),
+        None => Ok(module.clone()),
+    });
+    match loaded {
+        Ok(loaded) => {
+            play(
+                scenario,
+                &Code {
+                    module,
+                    plugins: loaded,
+                },
+                options,
+            )
+            .0
+        }
+        Err(error) => unusable(scenario, options, error),
+    }
 }
 
 /// All scenarios, and in the place of each file that has something wrong what there is to say about it.
@@ -190,24 +212,57 @@ impl Modules {
 
 type Fixes = Vec<(Spot, Fix)>;
 
+/// What runs in a scenario.
+struct Code<'a> {
+    /// What the scenario as a whole names, or else the first plugin.
+    module: &'a Module,
+    /// The modules of the plugins, in the order of the chain.
+    plugins: Vec<Module>,
+}
+
+/// The modules of the plugins, in the order of the chain. `load` gets the path of one, or nothing for the scenario's own.
+fn plugin_modules(
+    scenario: &Scenario,
+    load: impl Fn(Option<&Path>) -> Result<Module, String>,
+) -> Result<Vec<Module>, String> {
+    if scenario.plugins.is_empty() {
+        return Ok(vec![load(None)?]);
+    }
+    let plugins = scenario.plugins.iter();
+    plugins
+        .map(|plugin| load(plugin.module.as_deref()))
+        .collect()
+}
+
+fn unusable(scenario: &Scenario, options: &Options, error: String) -> Outcome {
+    let mut outcome = outcome(scenario, options);
+    outcome.error = Some(error);
+    outcome
+}
+
 fn run_cached(scenario: &Scenario, options: &Options, modules: &Modules) -> (Outcome, Fixes) {
-    let path = options.module.as_ref().or(scenario.module.as_ref());
-    let module = match path {
+    let own = options.module.as_ref().or(scenario.module.as_ref());
+    let loaded = plugin_modules(scenario, |path| match path.or(own.map(PathBuf::as_path)) {
         Some(path) => modules.get(path, &scenario.setup),
         None => Err("`host.module` names no module, and neither does --module".to_owned()),
-    };
-    match module {
-        Ok(module) => {
+    });
+    let code = loaded.and_then(|plugins| {
+        let first = plugins.first().cloned();
+        let first = first.ok_or_else(|| "there is no plugin".to_owned())?;
+        Ok((first, plugins))
+    });
+    match code {
+        Ok((module, plugins)) => {
+            let code = Code {
+                module: &module,
+                plugins,
+            };
             for _ in 1..options.repeat {
-                play_once(scenario, &module, options, options.trace);
+                play_once(scenario, &code, options, options.trace);
             }
-            play(scenario, &module, options)
+            play(scenario, &code, options)
         }
-        Err(error) => {
-            let mut outcome = outcome(scenario, options);
-            outcome.error = Some(error);
-            (outcome, Vec::new())
-        }
+        Err(error) => (unusable(scenario, options, error), Vec::new()),
     }
 }
 
@@ -237,10 +292,10 @@ fn seed(scenario: &Scenario, options: &Options) -> u64 {
 }
 
 /// Plays a scenario; one that fails is played again with a trace, which is the same run.
-fn play(scenario: &Scenario, module: &Module, options: &Options) -> (Outcome, Fixes) {
-    let mut played = play_once(scenario, module, options, options.trace);
+fn play(scenario: &Scenario, code: &Code<'_>, options: &Options) -> (Outcome, Fixes) {
+    let mut played = play_once(scenario, code, options, options.trace);
     if !options.trace && !played.0.failures.is_empty() && !options.bless {
-        played = play_once(scenario, module, options, true);
+        played = play_once(scenario, code, options, true);
         played.0.trace.clear();
     }
     played
@@ -248,33 +303,32 @@ fn play(scenario: &Scenario, module: &Module, options: &Options) -> (Outcome, Fi
 
 fn play_once(
     scenario: &Scenario,
-    module: &Module,
+    code: &Code<'_>,
     options: &Options,
     trace: bool,
 ) -> (Outcome, Fixes) {
     let mut outcome = outcome(scenario, options);
     let mut fixes = Vec::new();
-    let mut player = Player::new(scenario, module, outcome.seed, trace);
-    let spot = |step| Spot {
+    let mut player = Player::new(scenario, code.module, &code.plugins, outcome.seed, trace);
+    let spot = |moment| Spot {
         place: scenario.place,
-        step,
+        moment,
     };
+    let mut whole = scenario.finally.expect.as_ref().map(|_| Whole::default());
 
     let observed = player.start();
     let mut differences = check(scenario.start.expect.as_ref(), &observed);
-    fixes.extend(take_fixes(&mut differences, spot(None)));
+    fixes.extend(take_fixes(&mut differences, spot(Moment::Start)));
     let lines = player.take_trace();
-    fail(
-        &mut outcome,
-        0,
-        "the first configuration",
-        differences,
-        &lines,
-    );
+    let title = "the first configuration";
+    fail(&mut outcome, 0, title, differences, &lines);
     outcome.trace.extend(lines);
+    if let Some(whole) = &mut whole {
+        whole.add(observed);
+    }
 
     for (index, step) in scenario.steps.iter().enumerate() {
-        let title = step.name.clone().unwrap_or_else(|| title(step));
+        let title = step.name.clone().unwrap_or_else(|| title::of(step));
         let done = player.complete(step).and_then(|step| {
             let observed = player.step(&step)?;
             Ok((step, observed))
@@ -282,10 +336,13 @@ fn play_once(
         match done {
             Ok((step, observed)) => {
                 let mut differences = check(expectation(&step, options), &observed);
-                fixes.extend(take_fixes(&mut differences, spot(Some(index))));
+                fixes.extend(take_fixes(&mut differences, spot(Moment::Step(index))));
                 let lines = player.take_trace();
                 fail(&mut outcome, index + 1, &title, differences, &lines);
                 outcome.trace.extend(lines);
+                if let Some(whole) = &mut whole {
+                    whole.add(observed);
+                }
             }
             Err(Impossible(reason)) => {
                 outcome.failures.push(Failure {
@@ -302,6 +359,12 @@ fn play_once(
             }
         }
     }
+    if let (Some(whole), Some(expect)) = (whole, &scenario.finally.expect) {
+        let mut differences = check_whole(expect, &whole.observed(player.look()));
+        fixes.extend(take_fixes(&mut differences, spot(Moment::Finally)));
+        let after = scenario.steps.len() + 1;
+        fail(&mut outcome, after, "finally", differences, &[]);
+    }
     let missed = player.end().into_iter();
     outcome
         .failures
@@ -317,7 +380,7 @@ fn never_struck(scenario: &Scenario, missed: Missed) -> Failure {
         .and_then(|index| scenario.steps.get(index));
     let title = match step {
         None => "a fault from the start".to_owned(),
-        Some(step) => step.name.clone().unwrap_or_else(|| title(step)),
+        Some(step) => step.name.clone().unwrap_or_else(|| title::of(step)),
     };
     let seen = match missed.calls {
         0 => "there was no such call".to_owned(),
@@ -395,34 +458,4 @@ fn shortened(trace: &[String]) -> Vec<String> {
         .chain(last)
         .cloned()
         .collect()
-}
-
-fn title(step: &Step) -> String {
-    let text = |bytes: &Option<super::format::Bytes>, other: &str| {
-        bytes.as_ref().map_or_else(
-            || other.to_owned(),
-            |bytes| String::from_utf8_lossy(bytes.as_slice()).into_owned(),
-        )
-    };
-    let title = match &step.action {
-        None => "no action".to_owned(),
-        Some(Action::Request(request)) => {
-            let path = text(&request.path, "/");
-            format!("{} {path}", text(&request.method, "GET"))
-        }
-        Some(Action::Body(_)) => "more of the body".to_owned(),
-        Some(Action::Disconnect) => "the client goes away".to_owned(),
-        Some(Action::Reply(_)) => "the upstream replies".to_owned(),
-        Some(Action::Advance(by)) => format!("{} pass", humantime::format_duration(*by)),
-        Some(Action::WallClock(_)) => "the wall clock is set".to_owned(),
-        Some(Action::Configure(_)) => "a configuration".to_owned(),
-        Some(Action::Drain) => "old configurations go".to_owned(),
-        Some(Action::Fault(fault)) => format!("{} fails", fault.function),
-        Some(Action::ClearFaults) => "faults end".to_owned(),
-        Some(Action::SharedData(_)) => "shared data is stored".to_owned(),
-    };
-    match &step.stream {
-        Some(stream) => format!("{title}, stream {stream}"),
-        None => title,
-    }
 }

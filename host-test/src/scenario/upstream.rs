@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::format::{PeerReply, PeerResponse, Rule};
+use super::format::{PartContent, PeerReply, PeerResponse, Rule};
 use crate::callout::{Callout, CalloutReply};
 use crate::headers::HeaderMap;
 use crate::request::Reply;
@@ -66,6 +66,9 @@ impl PeerResponse {
         for chunk in &self.chunks {
             reply = reply.chunk(chunk);
         }
+        if self.unfinished || !self.parts.is_empty() {
+            reply = reply.unfinished();
+        }
         for (name, value) in self.trailers.iter() {
             reply = reply.trailer(name, value);
         }
@@ -81,13 +84,27 @@ pub(super) fn callout_reply(peer: &mut Peer, callout: &Callout) -> CalloutReply 
         PeerReply::Refused => CalloutReply::refused(),
         PeerReply::Timeout | PeerReply::Manual => CalloutReply::never(),
         PeerReply::Response(response) => {
-            let mut reply = CalloutReply::new(response.status).after(response.delay);
+            let parts = response.parts.iter();
+            let delay = response.delay + parts.map(|part| part.delay).sum::<Duration>();
+            let mut reply = CalloutReply::new(response.status).after(delay);
             for (name, value) in response.headers.iter() {
                 reply = reply.header(name, value);
             }
             let mut body = Vec::new();
             for part in response.body.iter().chain(&response.chunks) {
                 body.extend_from_slice(part.as_slice());
+            }
+            // The guest gets the reply when it is whole.
+            for part in &response.parts {
+                match &part.content {
+                    PartContent::Body(part) => body.extend_from_slice(part.as_slice()),
+                    PartContent::Trailers(trailers) => {
+                        for (name, value) in trailers.iter() {
+                            reply = reply.trailer(name, value);
+                        }
+                    }
+                    PartContent::Reset => return CalloutReply::reset().after(delay),
+                }
             }
             if response.body.is_some() && !contains(&response, "content-length") {
                 reply = reply.header("content-length", body.len().to_string());

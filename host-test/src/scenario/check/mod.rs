@@ -1,16 +1,18 @@
 //! Comparing what came of a step with what was to come.
 
+mod connection;
 mod cost;
 mod diff;
 mod grpc;
 mod headers;
 mod log;
+mod shared;
 mod stream;
 
 use std::collections::BTreeMap;
 
 use super::bless::{Fix, Segment, literal};
-use super::format::{Expect, Number, Text, quoted};
+use super::format::{CostExpect, Expect, Number, Text, quoted};
 use super::observed::Observed;
 use crate::diagnostics::{Code, Severity};
 
@@ -40,10 +42,27 @@ pub(super) fn check(expect: Option<&Expect>, observed: &Observed) -> Vec<Differe
     checker.differences
 }
 
+/// How what came of a whole scenario differs from what was to come. What its steps have dealt with is no surprise.
+pub(super) fn check_whole(expect: &Expect, observed: &Observed) -> Vec<Difference> {
+    let mut checker = Checker {
+        no_surprises: true,
+        ..Checker::default()
+    };
+    checker.step(expect, observed);
+    if expect.says_nothing() {
+        checker.at("cost", |checker| {
+            checker.cost(&CostExpect::default(), &observed.callbacks);
+        });
+    }
+    checker.differences
+}
+
 #[derive(Default)]
 pub(super) struct Checker {
     differences: Vec<Difference>,
     path: Vec<Segment>,
+    /// Dead VMs and findings matter only where something is said about them.
+    no_surprises: bool,
 }
 
 impl Checker {
@@ -54,9 +73,11 @@ impl Checker {
         self.grpc(expect, observed);
         self.log(expect, &observed.log);
         self.metrics(expect, observed);
-        self.table("shared_data", expect.shared_data.as_ref(), |key| {
-            observed.shared.data(&observed.vm_id, key)
-        });
+        self.shared_data(expect, observed);
+        self.connection(expect, observed);
+        self.queues(expect, observed);
+        let roots = i64::try_from(observed.root_contexts).unwrap_or(i64::MAX);
+        self.number("root_contexts", expect.root_contexts, Some(roots));
         if let Some(cost) = &expect.cost {
             self.at("cost", |checker| checker.cost(cost, &observed.callbacks));
         }
@@ -64,6 +85,16 @@ impl Checker {
 
     /// What is a failure even where nothing is said about it.
     fn surprises(&mut self, expect: &Expect, observed: &Observed) {
+        if self.no_surprises {
+            let of = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+            self.text("trap", expect.trap.as_ref(), of(&observed.died).as_deref());
+            let refused = of(&observed.refused);
+            self.text("refused", expect.refused.as_ref(), refused.as_deref());
+            if expect.diagnostics.is_some() {
+                self.diagnostics(expect, observed);
+            }
+            return;
+        }
         self.surprise("trap", expect.trap.as_ref(), observed.died.as_deref());
         let refused = expect.refused.as_ref();
         self.surprise("refused", refused, observed.refused.as_deref());
@@ -119,30 +150,22 @@ impl Checker {
                 codes.join(", ")
             }
         };
-        let lines = found
+        let mut lines: Vec<_> = found
             .iter()
             .filter(|finding| !expected.contains(&finding.code))
-            .map(|finding| (Mark::Observed, finding.to_string()));
+            .map(|finding| (Mark::Observed, finding.to_string()))
+            .collect();
+        // One step may have found the same thing again.
+        let mut seen = std::collections::BTreeSet::new();
+        lines.retain(|(_, line)| seen.insert(line.clone()));
         let fix = literal::list(codes.iter().map(|code| literal::string(&code.to_string())));
         self.differ_with(
             "diagnostics",
             list(&expected),
             list(&codes),
-            lines.collect(),
+            lines,
             expect.diagnostics.as_ref().map(|_| fix),
         );
-    }
-
-    fn metrics(&mut self, expect: &Expect, observed: &Observed) {
-        let metric = |name: &str| observed.metrics.get(name).copied();
-        self.number_table("metrics", expect.metrics.as_ref(), metric);
-        let before = observed.metrics_before.as_ref();
-        let change = |name: &str| {
-            let now = *observed.metrics.get(name)?;
-            let before = before.and_then(|before| before.get(name));
-            Some(now.saturating_sub(before.copied().unwrap_or(0)))
-        };
-        self.number_table("metrics_change", expect.metrics_change.as_ref(), change);
     }
 
     /// An expectation that is to be filled in as a whole.
@@ -244,10 +267,13 @@ impl Checker {
         key: &str,
         expected: Option<&BTreeMap<String, Text>>,
         observed: impl Fn(&str) -> Option<Vec<u8>>,
+        all: impl FnOnce() -> Vec<(String, Vec<u8>)>,
     ) {
         let Some(expected) = expected else { return };
         if expected.is_empty() {
-            self.empty(key, None);
+            let all = all().into_iter();
+            let all = all.map(|(name, value)| (name, literal::bytes(&value)));
+            self.empty(key, literal::some_table(all));
         }
         self.at(key, |checker| {
             for (name, text) in expected {
@@ -260,15 +286,17 @@ impl Checker {
         &mut self,
         key: &str,
         expected: Option<&BTreeMap<String, Number>>,
-        observed: impl Fn(&str) -> Option<i64>,
+        observed: &BTreeMap<String, i64>,
     ) {
         let Some(expected) = expected else { return };
         if expected.is_empty() {
-            self.empty(key, None);
+            let all = observed.iter();
+            let all = all.map(|(name, number)| (name.clone(), literal::number(*number)));
+            self.empty(key, literal::some_table(all));
         }
         self.at(key, |checker| {
             for (name, number) in expected {
-                checker.number(name, Some(*number), observed(name));
+                checker.number(name, Some(*number), observed.get(name).copied());
             }
         });
     }

@@ -52,20 +52,29 @@ impl Checker {
                 checker.local_response(local, seen);
             });
         }
-        self.table("filter_state", expect.filter_state.as_ref(), |name| {
-            exchange.and_then(|exchange| exchange.filter_state.get(name).cloned())
-        });
+        let state = exchange.map(|exchange| &exchange.filter_state);
+        let value = |name: &str| state?.get(name).cloned();
+        let all = || {
+            let all = state.into_iter().flatten();
+            all.map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
+        self.table("filter_state", expect.filter_state.as_ref(), value, all);
     }
 
     fn upstream(&mut self, expect: &UpstreamExpect, seen: Option<&StreamSeen>) {
         let UpstreamExpect {
             reached,
+            cluster,
+            redirects,
             headers,
             headers_in_order,
             body,
             trailers,
             complete,
         } = expect;
+        let redirected = seen.map_or(0, |seen| seen.exchange.redirected.len());
+        let redirected = i64::try_from(redirected).unwrap_or(i64::MAX);
         let got = seen.and_then(|seen| seen.exchange.upstream.as_ref());
         if expect.says_nothing() {
             match got {
@@ -84,6 +93,11 @@ impl Checker {
             return;
         }
         self.flag("reached", *reached, got.is_some());
+        let led_to = got
+            .and_then(|got| got.cluster.as_deref())
+            .map(str::as_bytes);
+        self.text("cluster", cluster.as_ref(), led_to);
+        self.number("redirects", *redirects, Some(redirected));
         self.headers("headers", headers.as_ref(), got.map(|got| &got.headers));
         self.headers_in_order(
             "headers_in_order",

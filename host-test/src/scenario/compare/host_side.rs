@@ -35,7 +35,7 @@ pub(super) struct StepSeen {
 /// Plays a scenario. Streams that are still open at its end are broken off by their clients.
 pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, String> {
     let seed = scenario.setup.seed.unwrap_or(0);
-    let mut player = Player::new(scenario, module, seed, true);
+    let mut player = Player::new(scenario, module, std::slice::from_ref(module), seed, true);
     if let Some(refused) = player.start().refused {
         return Err(format!("the configuration is refused: {refused}"));
     }
@@ -52,6 +52,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         let moment = Step {
             name: None,
             stream: step.stream.clone(),
+            plugin: None,
             action: Some(Action::Advance(MOMENT)),
             save: BTreeMap::new(),
             expect: None,
@@ -99,6 +100,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         let step = Step {
             name: None,
             stream: Some(name.clone()).filter(|name| !name.is_empty()),
+            plugin: None,
             action: Some(Action::Disconnect),
             save: BTreeMap::new(),
             expect: None,

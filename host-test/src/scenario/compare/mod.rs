@@ -213,15 +213,25 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if scenario.setup.envoy_headers == Some(false) {
         return Err("Envoy adds its headers".to_owned());
     }
+    if !scenario.plugins.is_empty() || !scenario.routes.is_empty() {
+        return Err("chains of several plugins and routes are not compared".to_owned());
+    }
     let rules = scenario
         .upstream
         .iter()
         .chain(scenario.clusters.values().flatten());
-    if rules
-        .flat_map(|rule| &rule.replies)
-        .any(|reply| matches!(reply, PeerReply::Manual))
-    {
-        return Err("a peer that waits for a step (`manual`) is only in this host".to_owned());
+    for reply in rules.flat_map(|rule| &rule.replies) {
+        match reply {
+            PeerReply::Manual => {
+                return Err(
+                    "a peer that waits for a step (`manual`) is only in this host".to_owned(),
+                );
+            }
+            PeerReply::Response(response) if response.unfinished || !response.parts.is_empty() => {
+                return Err("a response in `parts` is only in this host".to_owned());
+            }
+            _ => {}
+        }
     }
     scenario.steps.iter().try_for_each(check_step)
 }
@@ -231,6 +241,9 @@ fn check_step(step: &Step) -> Result<(), String> {
         return Err("what a step saves is not compared".to_owned());
     }
     match &step.action {
+        Some(Action::Request(request)) if !request.properties.is_empty() => {
+            Err("properties of a request are only in this host".to_owned())
+        }
         Some(Action::Request(request)) if request.source.is_some() || request.worker.is_some() => {
             Err("a request's `source` and `worker` cannot be chosen in Envoy".to_owned())
         }

@@ -43,6 +43,8 @@ pub struct Expect {
     pub complete: Option<bool>,
     /// What the upstream got.
     pub upstream: Option<UpstreamExpect>,
+    /// What has come of a TCP connection.
+    pub connection: Option<ConnectionExpect>,
     /// What the filter passed to `proxy_send_local_response`.
     pub local_response: Option<LocalResponseExpect>,
     /// What the filter left with `proxy_set_property`, under Envoy's names: `wasm.<path>`.
@@ -61,6 +63,12 @@ pub struct Expect {
     pub metrics_change: Option<BTreeMap<String, Number>>,
     /// Shared data of the plugin's `vm_id` as it stands after the step.
     pub shared_data: Option<BTreeMap<String, Text>>,
+    /// What waits in the queues of the plugin's `vm_id`, by their names: as many items as there are values in a list, in their
+    /// order; absent if there is none.
+    pub queues: Option<HeaderExpect>,
+    /// How many root contexts the VM has in which the plugin lives, on the first worker; replaced configurations that have not
+    /// drained count.
+    pub root_contexts: Option<Number>,
     /// The codes of all findings about the guest that are new with the step and not accepted, and no others; those of severity
     /// `info` only if they are here.
     pub diagnostics: Option<Vec<CodeName>>,
@@ -121,6 +129,10 @@ pub enum State {
 pub struct UpstreamExpect {
     /// Whether it got anything. Everything else here says that it did.
     pub reached: Option<bool>,
+    /// The cluster that the route led to; absent if that was the upstream.
+    pub cluster: Option<Text>,
+    /// How many redirects the host has followed before.
+    pub redirects: Option<Number>,
     /// Request headers, among others, with `:method`, `:path`, `:authority` and `:scheme`.
     pub headers: Option<HeaderExpect>,
     /// All request headers in their order, and no others.
@@ -131,6 +143,41 @@ pub struct UpstreamExpect {
     pub trailers: Option<HeaderExpect>,
     /// Whether the request came to its end.
     pub complete: Option<bool>,
+}
+
+/// What has come of a TCP connection.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ConnectionExpect {
+    /// Whether there is a connection to the upstream; not while the filter holds the new connection.
+    pub connected: Option<bool>,
+    /// The bytes that reached the upstream.
+    pub to_upstream: Option<Text>,
+    /// The bytes that reached the client.
+    pub to_client: Option<Text>,
+    /// Whether the upstream saw the end of what the client sends.
+    pub upstream_ended: Option<bool>,
+    /// Whether the client saw the end of what the upstream sends.
+    pub client_ended: Option<bool>,
+    /// Who closed it.
+    pub closed_by: Option<Closer>,
+}
+
+/// Who closed a connection.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Closer {
+    /// The filter, with `proxy_close_stream`.
+    Filter,
+    /// The client, which ended last.
+    Client,
+    /// The upstream, which ended last.
+    Upstream,
+    /// The host, because the filter's VM is dead.
+    Host,
+    /// Nobody: it is open.
+    Nobody,
 }
 
 /// What the filter passed to `proxy_send_local_response`.
@@ -241,8 +288,9 @@ macro_rules! says_nothing {
 }
 
 says_nothing! {
-    Expect { status answered_by state details headers headers_in_order body trailers complete upstream local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data diagnostics cost trap refused }
-    UpstreamExpect { reached headers headers_in_order body trailers complete }
+    Expect { status answered_by state details headers headers_in_order body trailers complete upstream connection local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data queues root_contexts diagnostics cost trap refused }
+    UpstreamExpect { reached cluster redirects headers headers_in_order body trailers complete }
+    ConnectionExpect { connected to_upstream to_client upstream_ended client_ended closed_by }
     LocalResponseExpect { sent status details body headers grpc_status }
     CostExpect { fuel calls host_calls bytes_to_guest bytes_from_guest callbacks }
     CallbackCostExpect { count fuel calls host_calls }

@@ -5,12 +5,16 @@
 
 mod bytes;
 mod expect;
+mod fault;
 mod grpc;
 mod log;
 mod matcher;
 mod names;
 mod offered;
 mod peers;
+mod plugin;
+mod request;
+mod route;
 mod setup;
 mod step;
 mod time;
@@ -23,16 +27,20 @@ use serde::Deserialize;
 
 pub use bytes::{Bytes, Headers};
 pub use expect::{
-    Answerer, CallbackCostExpect, CalloutExpect, CodeName, CostExpect, Expect, GrpcExpect,
-    HeaderExpect, HeaderValues, LocalResponseExpect, State, UpstreamExpect,
+    Answerer, CallbackCostExpect, CalloutExpect, Closer, CodeName, ConnectionExpect, CostExpect,
+    Expect, GrpcExpect, HeaderExpect, HeaderValues, LocalResponseExpect, State, UpstreamExpect,
 };
+pub use fault::{FaultEffect, FaultSpec};
 pub use grpc::{GrpcMoment, GrpcPeerReply, GrpcRule};
 pub use log::LogLevelName;
 pub use matcher::{LogPattern, Number, Text};
 pub use offered::{ForeignFunction, ProfileName, Property};
-pub use peers::{PeerReply, PeerResponse, Rule};
+pub use peers::{PartContent, PeerReply, PeerResponse, ReplyPart, Rule};
+pub use plugin::PluginSpec;
+pub use request::{ClientRequest, MoreBody, MoreReply, Sent};
+pub use route::{DirectResponse, RoutePath, RouteSpec, RouteTarget};
 pub use setup::{Allowed, FailurePolicyName, Setup, Workers};
-pub use step::{Action, ClientRequest, FaultEffect, FaultSpec, MoreBody, Source, Step};
+pub use step::{Action, Source, Step};
 pub use time::{Instant, Span};
 
 pub(super) use matcher::quoted;
@@ -53,10 +61,16 @@ pub struct File {
     /// What the scenarios run in.
     #[serde(default)]
     pub host: Setup,
+    /// The plugins of the filter chain, in the order in which requests pass them; without any, one as `host` says.
+    #[serde(default)]
+    pub plugin: Vec<PluginSpec>,
+    /// Where requests lead that the filter lets through; everything to the upstream without any.
+    #[serde(default)]
+    pub route: Vec<RouteSpec>,
     /// Who answers requests that the filter lets through.
     #[serde(default)]
     pub upstream: Vec<Rule>,
-    /// The clusters that the filter can call, by name, and what they answer.
+    /// The clusters that the filter can call and that routes can lead to, by name, and what they answer.
     #[serde(default)]
     pub cluster: BTreeMap<String, Vec<Rule>>,
     /// gRPC services that the filter can call, by the names of their clusters, and what they answer.
@@ -68,6 +82,9 @@ pub struct File {
     /// What is to come of the start: of the first configuration.
     #[serde(default)]
     pub start: Start,
+    /// What is to have come of the whole scenario, all steps and the start together.
+    #[serde(default)]
+    pub finally: Finally,
     /// The steps, if the file is one scenario.
     #[serde(default)]
     pub step: Vec<Step>,
@@ -89,6 +106,12 @@ pub struct NamedScenario {
     /// What it runs in, where that is not as for the whole file.
     #[serde(default)]
     pub host: Setup,
+    /// The plugins of the filter chain, in place of those of the file.
+    #[serde(default)]
+    pub plugin: Vec<PluginSpec>,
+    /// Where requests lead, before the routes of the file.
+    #[serde(default)]
+    pub route: Vec<RouteSpec>,
     /// Who answers requests that the filter lets through, before the rules of the file.
     #[serde(default)]
     pub upstream: Vec<Rule>,
@@ -103,6 +126,8 @@ pub struct NamedScenario {
     pub fault: Vec<FaultSpec>,
     /// What is to come of the start, in place of what the file says.
     pub start: Option<Start>,
+    /// What is to have come of the whole scenario, in place of what the file says.
+    pub finally: Option<Finally>,
     /// The steps.
     pub step: Vec<Step>,
 }
@@ -113,5 +138,16 @@ pub struct NamedScenario {
 #[non_exhaustive]
 pub struct Start {
     /// What is to come of it.
+    pub expect: Option<Expect>,
+}
+
+/// The end: what came of the start and all steps together.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Finally {
+    /// What is to have come of everything: log lines, callouts, findings, costs and changes of metrics of the start and of all
+    /// steps. Streams, shared data and so on are looked at as they stand at the end. What the steps have dealt with, a VM that died
+    /// or a finding, is no failure here unless it is expected otherwise.
     pub expect: Option<Expect>,
 }

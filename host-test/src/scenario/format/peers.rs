@@ -64,11 +64,11 @@ pub enum PeerReply {
     Response(PeerResponse),
     /// The connection breaks, after this time.
     Reset(std::time::Duration),
-    /// The connection is refused. Only for clusters.
+    /// The connection is refused.
     Refused,
     /// Nothing ever comes. What waits for it gets the timeout that it set: for the upstream Envoy's default of 15 s.
     Timeout,
-    /// Nothing comes before a `reply` step of the scenario. Only for the upstream.
+    /// Nothing comes before a `reply` step of the scenario. Not for calls of the filter.
     Manual,
 }
 
@@ -88,6 +88,68 @@ pub struct PeerResponse {
     pub trailers: Headers,
     /// How long it takes to come.
     pub delay: std::time::Duration,
+    /// What follows one after another, each when it comes.
+    pub parts: Vec<ReplyPart>,
+    /// More follows with `reply_body` steps.
+    pub unfinished: bool,
+}
+
+/// A part of a response that comes after what was before it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "PartTable")]
+#[schemars(with = "PartTable")]
+#[non_exhaustive]
+pub struct ReplyPart {
+    /// How long after what came before.
+    pub delay: std::time::Duration,
+    /// What it is.
+    pub content: PartContent,
+}
+
+/// What a part of a response is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PartContent {
+    /// A part of the body.
+    Body(Bytes),
+    /// The trailers, which end the response.
+    Trailers(Headers),
+    /// The connection breaks.
+    Reset,
+}
+
+/// A part of a response that comes after what was before it: one of `body`, `trailers` and `reset`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ReplyPart")]
+struct PartTable {
+    /// How long after what came before; no time without this.
+    delay: Option<Span>,
+    /// A part of the body.
+    body: Option<Bytes>,
+    /// The trailers, which end the response.
+    trailers: Option<Headers>,
+    /// The connection breaks, which ends the response too.
+    reset: Option<True>,
+}
+
+impl TryFrom<PartTable> for ReplyPart {
+    type Error = String;
+
+    fn try_from(table: PartTable) -> Result<Self, Self::Error> {
+        let content = match (table.body, table.trailers, table.reset) {
+            (Some(body), None, None) => PartContent::Body(body),
+            (None, Some(trailers), None) => PartContent::Trailers(trailers),
+            (None, None, Some(True)) => PartContent::Reset,
+            _ => return Err("a part is one of `body`, `trailers` and `reset`".to_owned()),
+        };
+        Ok(Self {
+            delay: table
+                .delay
+                .map_or(std::time::Duration::ZERO, |delay| delay.0),
+            content,
+        })
+    }
 }
 
 /// A reply of a peer: a response, or one of the things that come in its place.
@@ -108,13 +170,17 @@ struct ReplyTable {
     trailers: Option<Headers>,
     /// How long it takes to come; no time without this.
     delay: Option<Span>,
+    /// What follows one after another, each when it comes. The response ends behind the last one.
+    parts: Option<Vec<ReplyPart>>,
+    /// Whether the response ends here; it does without this. The rest comes with `reply_body` steps. Not for calls of the filter.
+    end: Option<bool>,
     /// Instead of a response, the connection breaks.
     reset: Option<True>,
-    /// Instead of a response, the connection is refused. Only for clusters.
+    /// Instead of a response, the connection is refused.
     refused: Option<True>,
     /// Instead of a response, nothing ever comes.
     timeout: Option<True>,
-    /// Nothing comes before a `reply` step of the scenario. Only for the upstream.
+    /// Nothing comes before a `reply` step of the scenario. Not for calls of the filter.
     manual: Option<True>,
 }
 
@@ -127,6 +193,8 @@ impl TryFrom<ReplyTable> for PeerReply {
             || table.headers.is_some()
             || table.body.is_some()
             || table.chunks.is_some()
+            || table.parts.is_some()
+            || table.end.is_some()
             || table.trailers.is_some();
         let instead = [table.reset, table.refused, table.timeout, table.manual];
         let [reset, refused, timeout, manual] = instead.map(|one| one.is_some());
@@ -153,6 +221,21 @@ impl TryFrom<ReplyTable> for PeerReply {
             if table.body.is_some() && table.chunks.is_some() {
                 return Err("either `body` or `chunks`".to_owned());
             }
+            let parts = table.parts.unwrap_or_default();
+            let unfinished = table.end == Some(false);
+            let goes_on = !parts.is_empty() || unfinished;
+            if goes_on && (table.body.is_some() || table.trailers.is_some()) {
+                return Err(
+                    "a response that goes on has `chunks` and no `body`, and its trailers come at its end"
+                        .to_owned(),
+                );
+            }
+            let ends = |part: &ReplyPart| !matches!(part.content, PartContent::Body(_));
+            if let Some(end) = parts.iter().position(ends)
+                && (end + 1 < parts.len() || unfinished)
+            {
+                return Err("nothing comes behind trailers or a reset".to_owned());
+            }
             let status = table.status.unwrap_or(200);
             if !(100..=599).contains(&status) {
                 return Err(format!("{status} is no status of a response"));
@@ -164,6 +247,8 @@ impl TryFrom<ReplyTable> for PeerReply {
                 chunks: table.chunks.unwrap_or_default(),
                 trailers: table.trailers.unwrap_or_default(),
                 delay,
+                parts,
+                unfinished,
             })
         })
     }

@@ -42,7 +42,7 @@ fn scenario(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         writeln!(text, "      {line}")?;
     }
     for failure in &outcome.failures {
-        self::failure(text, failure)?;
+        self::failure(text, outcome, failure)?;
     }
     if !outcome.passed() && outcome.error.is_none() {
         writeln!(
@@ -54,12 +54,13 @@ fn scenario(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     Ok(())
 }
 
-fn failure(text: &mut String, failure: &Failure) -> std::fmt::Result {
-    let place = match failure.step {
-        0 => "start".to_owned(),
-        step => format!("step {step}"),
-    };
-    writeln!(text, "\n    {place} ({})", failure.title)?;
+fn failure(text: &mut String, outcome: &Outcome, failure: &Failure) -> std::fmt::Result {
+    let title = &failure.title;
+    match failure.step {
+        0 => writeln!(text, "\n    start ({title})")?,
+        step if step > outcome.steps => writeln!(text, "\n    {title}")?,
+        step => writeln!(text, "\n    step {step} ({title})")?,
+    }
     if failure.key.is_empty() {
         writeln!(text, "      {}", failure.observed)?;
     } else {

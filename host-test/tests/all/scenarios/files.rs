@@ -10,9 +10,9 @@ fn an_unknown_key_is_told_with_its_place_and_its_whole_name() {
     assert_eq!(
         folder.refused("host.module = 'm'\n[[step]]\nrequest.path = '/'\nexpect.stauts = 200\n"),
         "s.scenario.toml:4:8: step[0].expect.stauts: unknown field `stauts`, expected one of `status`, `answered_by`, \
-         `state`, `details`, `headers`, `headers_in_order`, `body`, `trailers`, `complete`, `upstream`, `local_response`, \
-         `filter_state`, `callouts`, `grpc`, `log`, `log_in_order`, `metrics`, `metrics_change`, `shared_data`, `diagnostics`, \
-         `cost`, `trap`, `refused`"
+         `state`, `details`, `headers`, `headers_in_order`, `body`, `trailers`, `complete`, `upstream`, `connection`, \
+         `local_response`, `filter_state`, `callouts`, `grpc`, `log`, `log_in_order`, `metrics`, `metrics_change`, `shared_data`, \
+         `queues`, `root_contexts`, `diagnostics`, `cost`, `trap`, `refused`"
     );
 }
 
@@ -146,19 +146,14 @@ fn what_makes_no_sense_is_refused_with_its_place() {
             "no steps",
         ),
         (
-            "upstream = [{ reply.refused = true }]\n[[step]]\ndrain = true\n",
-            "s.scenario.toml: ",
-            "only for clusters",
-        ),
-        (
             "cluster.a = [{ reply.manual = true }]\n[[step]]\ndrain = true\n",
             "s.scenario.toml: ",
-            "only for the upstream",
+            "are for upstreams",
         ),
         (
             "[[step]]\nreply.manual = true\n",
             "s.scenario.toml:2:16: step[0].reply: ",
-            "a response or a `reset`",
+            "a response, a `reset` or `refused`",
         ),
         (
             "[[step]]\ndrain = true\n[[step]]\nrequest.worker = 1\n",
@@ -264,6 +259,30 @@ fn a_file_that_is_named_and_missing_is_told_with_the_place_that_names_it() {
         (
             "[[cluster.a]]\nreply.body.file = 'gone.json'\n[[step]]\ndrain = true\n",
             "2:19: cluster.a[0].reply.body.file",
+        ),
+        (
+            "[[upstream]]\nreply.parts = [{ body.file = 'gone.json' }]\n[[step]]\ndrain = true\n",
+            "2:30: upstream[0].reply.parts[0].body.file",
+        ),
+        (
+            "[[step]]\nclient_sends.chunks = [{ file = 'gone.json' }]\n",
+            "2:33: step[0].client_sends.chunks[0].file",
+        ),
+        (
+            "[[step]]\nexpect.connection.to_client = { file = 'gone.json' }\n",
+            "2:40: step[0].expect.connection.to_client.file",
+        ),
+        (
+            "[[step]]\nexpect.queues.q = { file = 'gone.json' }\n",
+            "2:28: step[0].expect.queues.q.file",
+        ),
+        (
+            "finally.expect.body = { file = 'gone.json' }\n",
+            "1:32: finally.expect.body.file",
+        ),
+        (
+            "plugin = [{ name = 'a', configuration = { file = 'gone.json' } }]\n[[step]]\ndrain = true\n",
+            "1:50: plugin[0].configuration.file",
         ),
     ] {
         let told = folder.refused(scenario);

@@ -1,14 +1,18 @@
 //! Scenario files: what they say, how they run, and what is reported.
 
 mod bless;
+mod chains;
 mod command;
 mod docs;
 mod examples;
 mod expectations;
 mod files;
+mod peers;
 mod reports;
 mod schema;
 mod steps;
+mod tcp;
+mod whole;
 
 use std::path::PathBuf;
 

@@ -203,9 +203,8 @@ fn a_cluster_answers_by_its_rules_and_its_calls_are_seen() {
     assert!(report.passed(), "a call that is waited for: {report}");
 }
 
-#[test]
-fn clocks_move_by_steps_and_start_where_the_file_says() {
-    let guest = r#"
+/// Logs the seconds of the wall clock once a second.
+pub(crate) const TICKS: &str = r#"
         (func (export "proxy_on_configure") (param i32 i32) (result i32)
           (drop (call $tick_every (i32.const 1000)))
           (i32.const 1))
@@ -213,7 +212,10 @@ fn clocks_move_by_steps_and_start_where_the_file_says() {
           (drop (call $now (i32.const 0)))
           (call $log_number (i32.wrap_i64 (i64.rem_u
             (i64.div_u (i64.load (i32.const 0)) (i64.const 1000000000)) (i64.const 60)))))"#;
-    let report = Folder::with_guest(guest).run(
+
+#[test]
+fn clocks_move_by_steps_and_start_where_the_file_says() {
+    let report = Folder::with_guest(TICKS).run(
         r#"
         host.wall_clock = 2030-01-01T00:00:10Z
         host.main_thread_vm = false
@@ -273,7 +275,7 @@ fn a_configuration_is_replaced_or_refused() {
 }
 
 /// Logs the status of storing shared data at every request.
-const STORES: &str = r#"
+pub(crate) const STORES: &str = r#"
     (data (i32.const 1000) "kv")
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
       (call $log_number (call $set_shared (i32.const 1000) (i32.const 1) (i32.const 1001) (i32.const 1) (i32.const 0)))
@@ -446,21 +448,23 @@ fn a_later_step_can_use_what_an_earlier_one_got() {
 }
 
 /// Calls `pkg.Service/Method` of the cluster `peer` with `question` at every request, and goes on with what comes back.
-const GRPC: &str = r#"
+pub(crate) const GRPC: &str = r#"
     (data (i32.const 1000) "peer") (data (i32.const 1010) "pkg.Service") (data (i32.const 1030) "Method")
     (data (i32.const 1040) "question") (data (i32.const 1050) "\00\00\00\00")
+    (global $stream (mut i32) (i32.const 0))
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (global.set $stream (local.get 0))
       (drop (call $grpc_call (i32.const 1000) (i32.const 4) (i32.const 1010) (i32.const 11) (i32.const 1030) (i32.const 6)
         (i32.const 1050) (i32.const 4) (i32.const 1040) (i32.const 8) (i32.const 1000) (i32.const 2000)))
       (i32.const 1))
     (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
       (drop (call $buffer (i32.const 5) (i32.const 0) (local.get 2) (i32.const 0) (i32.const 4)))
       (call $log_handed)
-      (drop (call $act_as (i32.const 2)))
+      (drop (call $act_as (global.get $stream)))
       (drop (call $continue (i32.const 0))))
     (func (export "proxy_on_grpc_close") (param i32 i32 i32)
       (call $log_number (local.get 2))
-      (drop (call $act_as (i32.const 2)))
+      (drop (call $act_as (global.get $stream)))
       (drop (call $continue (i32.const 0))))"#;
 
 #[test]
@@ -498,9 +502,8 @@ fn a_grpc_service_answers_by_its_rules_and_what_reaches_it_is_seen() {
     assert_eq!(failed_keys(&report), ["grpc[0].on", "grpc[0].message"]);
 }
 
-#[test]
-fn properties_and_foreign_functions_are_what_the_file_says() {
-    let guest = r#"
+/// Logs the route's name and what the function `greet` hands over, each behind the status of the call.
+pub(crate) const OFFERS: &str = r#"
         (data (i32.const 1000) "xds\00route_namegreet")
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
           (call $log_number (call $property (i32.const 1000) (i32.const 14) (i32.const 0) (i32.const 4)))
@@ -509,7 +512,10 @@ fn properties_and_foreign_functions_are_what_the_file_says() {
             (i32.const 8) (i32.const 12)))
           (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12))))
           (i32.const 0))"#;
-    let folder = Folder::with_guest(guest);
+
+#[test]
+fn properties_and_foreign_functions_are_what_the_file_says() {
+    let folder = Folder::with_guest(OFFERS);
     let report = folder.run(
         r#"
         host.properties = { "xds.route_name" = "orders" }

@@ -1,27 +1,30 @@
 //! Playing the steps of a scenario on a host.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod connections;
+mod peers;
 
-use super::build::build;
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use super::build::{self, Asked, Clusters};
 use super::files::step_values;
-use super::format::{Action, ClientRequest, FaultSpec, MoreBody, PeerReply, Step};
-use super::grpc::GrpcSeen;
+use super::format::{Action, ClientRequest, FaultSpec, MoreBody, Step};
 use super::load::Scenario;
 use super::observed::{Observed, StreamSeen, numbers};
 use super::saved;
-use super::upstream::{Peer, ROUTE_TIMEOUT};
-use crate::callout::Callout;
-use crate::clock::nanoseconds;
+use super::upstream::Peer;
+use crate::connection::ConnectionId;
 use crate::exchange::{Callback, Exchange, StreamId};
 use crate::fault::Fault;
 use crate::headers::HeaderMap;
 use crate::host::{Host, StreamState};
 use crate::module::Module;
+use crate::plugin::Plugin;
 use crate::plugins::PluginId;
-use crate::request::Reply;
 use crate::status::LogLevel;
+
+use connections::{PlayedConnection, Side};
+use peers::OnTheWay;
 
 /// A guest that calls again on every reply, and never lets the stream go on, is given up after so many.
 const MAX_EVENTS_PER_STEP: usize = 100_000;
@@ -30,13 +33,16 @@ const MAX_EVENTS_PER_STEP: usize = 100_000;
 pub(super) struct Player<'a> {
     scenario: &'a Scenario,
     host: Host,
-    plugin: Option<PluginId>,
+    /// In the order of the chain.
+    plugins: Vec<Playing>,
     /// In the order of their requests.
     streams: Vec<Played>,
+    /// In the order in which they were opened.
+    connections: Vec<PlayedConnection>,
     upstream: Peer,
+    clusters: Clusters,
     on_the_way: Vec<OnTheWay>,
-    callouts: Arc<Mutex<Vec<Callout>>>,
-    grpc: Arc<Mutex<Vec<GrpcSeen>>>,
+    asked: Asked,
     saved: BTreeMap<String, String>,
     /// How many steps were begun.
     steps: usize,
@@ -55,38 +61,59 @@ pub(super) struct Missed {
     pub(super) calls: u64,
 }
 
+/// A plugin of the scenario.
+struct Playing {
+    name: String,
+    vm_id: String,
+    plugin: Plugin,
+    /// What the host knows it by; nothing before a configuration is accepted, and after it was removed.
+    id: Option<PluginId>,
+}
+
 /// A stream of the scenario.
 struct Played {
     name: String,
     id: StreamId,
     /// The upstream has it, and its rule was asked.
     asked: bool,
+    /// The upstream has begun to reply.
+    replies: bool,
     ended: Option<Exchange>,
-}
-
-/// A reply of the upstream that takes its time.
-struct OnTheWay {
-    due: u64,
-    stream: StreamId,
-    reply: Option<Reply>,
 }
 
 /// A step that cannot be done: its scenario takes the filter for another one.
 pub(super) struct Impossible(pub(super) String);
 
 impl<'a> Player<'a> {
-    pub(super) fn new(scenario: &'a Scenario, module: &Module, seed: u64, trace: bool) -> Self {
-        let (callouts, grpc) = (Arc::default(), Arc::default());
-        let host = build(scenario, module, seed, trace, &callouts, &grpc);
+    /// The modules are those of the plugins, in the order of the chain.
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        module: &Module,
+        modules: &[Module],
+        seed: u64,
+        trace: bool,
+    ) -> Self {
+        let asked = Asked::default();
+        let clusters = build::clusters(scenario);
+        let host = build::build(scenario, module, seed, trace, &clusters, &asked);
+        let plugins = build::plugins(scenario, &host, modules);
+        let plugins = scenario.plugin_names().into_iter().zip(plugins);
+        let plugins = plugins.map(|(name, plugin)| Playing {
+            name: name.to_owned(),
+            vm_id: plugin.vm.vm_id.clone(),
+            plugin,
+            id: None,
+        });
         Self {
             scenario,
+            plugins: plugins.collect(),
             host,
-            plugin: None,
             streams: Vec::new(),
+            connections: Vec::new(),
             upstream: Peer::new(&scenario.upstream),
+            clusters,
             on_the_way: Vec::new(),
-            callouts,
-            grpc,
+            asked,
             saved: BTreeMap::new(),
             steps: 0,
             injected: Vec::new(),
@@ -94,23 +121,24 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The start: the first configuration.
+    /// The start: the first configuration of each plugin.
     pub(super) fn start(&mut self) -> Observed {
         for fault in &self.scenario.faults {
             self.inject(fault);
         }
         let before = self.before(true);
-        let setup = &self.scenario.setup;
-        let configuration = setup.configuration.clone().unwrap_or_default();
-        let refused = match self.host.add_plugin(&configuration) {
-            Ok(plugin) => {
-                self.plugin = Some(plugin);
-                None
+        let several = self.plugins.len() > 1;
+        let mut refusals = Vec::new();
+        for playing in &mut self.plugins {
+            match self.host.add_plugin_with(playing.plugin.clone()) {
+                Ok(id) => playing.id = Some(id),
+                Err(refused) if several => refusals.push(format!("{}: {refused}", playing.name)),
+                Err(refused) => refusals.push(refused.to_string()),
             }
-            Err(refused) => Some(refused.to_string()),
-        };
+        }
         self.pump();
-        self.observe(before, None, refused)
+        let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
+        self.observe(before, None, None, refused)
     }
 
     /// A step with what was saved before it.
@@ -138,7 +166,7 @@ impl<'a> Player<'a> {
         let before = self.before(wants_metrics);
         let name = step.stream.as_deref().unwrap_or_default();
         let refused = self.act(step, name)?;
-        let observed = self.observe(before, Some(name), refused);
+        let observed = self.observe(before, Some(name), step.plugin.as_deref(), refused);
         let exchange = observed.stream.as_ref().map(|seen| &seen.exchange);
         for (name, source) in &step.save {
             let part = exchange.and_then(|exchange| saved::part(exchange, source));
@@ -172,6 +200,12 @@ impl<'a> Player<'a> {
         self.host.clear_faults();
     }
 
+    /// What everything is like now.
+    pub(super) fn look(&mut self) -> Observed {
+        let before = self.before(false);
+        self.observe(before, Some(""), None, None)
+    }
+
     /// Takes the trace of what happened since the last time.
     pub(super) fn take_trace(&mut self) -> Vec<String> {
         self.host.take_trace()
@@ -188,15 +222,26 @@ impl<'a> Player<'a> {
                 self.pump();
             }
             Some(Action::Reply(reply)) => self.reply(name, reply)?,
+            Some(Action::ReplyBody(more)) => self.reply_body(name, more)?,
+            Some(Action::Connect) => self.connect(step, name)?,
+            Some(Action::ClientSends(sent)) => {
+                self.send_on_connection(name, Side::Client, sent)?;
+            }
+            Some(Action::UpstreamSends(sent)) => {
+                self.send_on_connection(name, Side::Upstream, sent)?;
+            }
             Some(Action::Advance(by)) => self.advance(*by),
             Some(Action::WallClock(instant)) => self.host.set_wall_clock(instant.nanoseconds()),
             Some(Action::Configure(configuration)) => {
-                let outcome = match self.plugin {
-                    Some(plugin) => self.host.configure(plugin, configuration),
-                    None => self
-                        .host
-                        .add_plugin(configuration)
-                        .map(|plugin| self.plugin = Some(plugin)),
+                let host = &mut self.host;
+                let Some(playing) = named(&mut self.plugins, step.plugin.as_deref()) else {
+                    return Ok(None);
+                };
+                let outcome = match playing.id {
+                    Some(id) => host.configure(id, configuration),
+                    None => host
+                        .add_plugin_with(playing.plugin.clone().configuration(configuration))
+                        .map(|id| playing.id = Some(id)),
                 };
                 self.pump();
                 return Ok(outcome.err().map(|refused| refused.to_string()));
@@ -208,23 +253,53 @@ impl<'a> Player<'a> {
             Some(Action::Fault(fault)) => self.inject(fault),
             Some(Action::ClearFaults) => self.clear_faults(),
             Some(Action::SharedData(data)) => {
-                let vm_id = self.scenario.setup.vm_id.as_deref().unwrap_or_default();
+                let vm_id = self.vm_id(step.plugin.as_deref());
                 for (key, value) in data.iter() {
-                    self.host.shared().set_data(vm_id, key, value);
+                    self.host.shared().set_data(&vm_id, key, value);
                 }
+            }
+            Some(Action::Enqueue(items)) => {
+                let vm_id = self.vm_id(step.plugin.as_deref());
+                for (queue, item) in items.iter() {
+                    if !self.host.enqueue(&vm_id, queue, item) {
+                        let reason = format!("no guest has registered the queue `{queue}`");
+                        return Err(Impossible(reason));
+                    }
+                }
+                self.pump();
+            }
+            Some(Action::Remove) => {
+                if let Some(playing) = named(&mut self.plugins, step.plugin.as_deref())
+                    && let Some(id) = playing.id.take()
+                {
+                    self.host.remove_plugin(id);
+                }
+                self.pump();
+            }
+            Some(Action::ShutDown) => {
+                self.host.shut_down();
+                self.plugins
+                    .iter_mut()
+                    .for_each(|playing| playing.id = None);
             }
         }
         Ok(None)
     }
 
     fn request(&mut self, name: &str, request: &ClientRequest) -> Result<(), Impossible> {
-        let Some(plugin) = self.plugin else {
-            return Err(Impossible(
-                "no configuration has been accepted, so nothing takes requests".to_owned(),
-            ));
+        let chain: Vec<PluginId> = match &request.plugins {
+            Some(names) => names
+                .iter()
+                .map(|name| self.accepted(Some(name)))
+                .collect::<Result<_, _>>()?,
+            None => {
+                let all = self.plugins.iter().map(|playing| playing.name.as_str());
+                all.map(|name| self.accepted(Some(name)))
+                    .collect::<Result<_, _>>()?
+            }
         };
         let wire = request.wire();
-        let id = self.host.open(plugin, wire);
+        let id = self.host.open_through(&chain, wire);
         // Of streams of one name only the last can be looked at, but the others may go on.
         self.streams
             .retain(|played| played.name != name || played.ended.is_none());
@@ -232,6 +307,7 @@ impl<'a> Player<'a> {
             name: name.to_owned(),
             id,
             asked: false,
+            replies: false,
             ended: None,
         });
         self.pump();
@@ -264,128 +340,37 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn reply(&mut self, name: &str, reply: &PeerReply) -> Result<(), Impossible> {
-        let id = self.stream(name)?.id;
-        if !matches!(self.host.state(id), StreamState::AwaitingUpstream(_)) {
-            return Err(Impossible(
-                "the stream does not wait for its upstream".to_owned(),
-            ));
-        }
-        let reply = match reply {
-            PeerReply::Response(response) => response.reply(),
-            _ => Reply::reset(),
+    /// The plugin of this name, or the first one, if there is one that has accepted its configuration.
+    fn accepted(&self, name: Option<&str>) -> Result<PluginId, Impossible> {
+        let playing = match name {
+            Some(name) => self.plugins.iter().find(|playing| playing.name == name),
+            None => self.plugins.first(),
         };
-        self.give(id, reply);
-        self.pump();
-        self.wait(id);
-        Ok(())
-    }
-
-    /// Lets time move on as long as the stream waits for a reply that is on its way.
-    fn wait(&mut self, id: StreamId) {
-        for _ in 0..MAX_EVENTS_PER_STEP {
-            let due = match self.host.state(id) {
-                StreamState::Finished => return,
-                StreamState::Upgraded(_) => {
-                    self.host.end_upgrade(id);
-                    return;
+        playing.and_then(|playing| playing.id).ok_or_else(|| {
+            Impossible(match name {
+                Some(name) if self.plugins.len() > 1 => {
+                    format!("`{name}` has not accepted a configuration, or is gone, so nothing passes it")
                 }
-                StreamState::AwaitingUpstream(_) => {
-                    let mut own = self.on_the_way.iter().filter(|reply| reply.stream == id);
-                    own.next().map(|reply| reply.due)
-                }
-                StreamState::Paused => self.host.next_reply(),
-            };
-            let Some(due) = due else { return };
-            self.advance_to(due);
-        }
+                _ => "no configuration has been accepted, so nothing takes requests".to_owned(),
+            })
+        })
     }
 
-    fn advance(&mut self, by: Duration) {
-        let target = self.host.monotonic_clock().saturating_add(nanoseconds(by));
-        self.advance_to(target);
+    /// The `vm_id` of the plugin of this name, or of the first one.
+    fn vm_id(&self, name: Option<&str>) -> String {
+        let playing = match name {
+            Some(name) => self.plugins.iter().find(|playing| playing.name == name),
+            None => self.plugins.first(),
+        };
+        playing
+            .map(|playing| playing.vm_id.clone())
+            .unwrap_or_default()
     }
 
-    fn advance_to(&mut self, target: u64) {
-        loop {
-            let of_upstream = self.on_the_way.iter().map(|reply| reply.due);
-            let next = of_upstream.chain(self.host.next_due()).min();
-            let Some(due) = next.filter(|due| *due <= target) else {
-                break;
-            };
-            self.host_advances_to(due);
-            self.deliver(due);
-            self.pump();
-        }
-        self.host_advances_to(target);
-    }
-
-    fn host_advances_to(&mut self, target: u64) {
-        let now = self.host.monotonic_clock();
-        self.host
-            .advance(Duration::from_nanos(target.saturating_sub(now)));
-    }
-
-    /// Gives the streams the replies that are there now.
-    fn deliver(&mut self, now: u64) {
-        while let Some(index) = self.on_the_way.iter().position(|reply| reply.due <= now) {
-            let OnTheWay { stream, reply, .. } = self.on_the_way.remove(index);
-            match reply {
-                Some(reply) => self.give(stream, reply),
-                None if matches!(self.host.state(stream), StreamState::AwaitingUpstream(_)) => {
-                    self.host
-                        .answer(stream, 504, "upstream request timeout", "response_timeout");
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn give(&mut self, stream: StreamId, reply: Reply) {
-        if let Some(played) = self.streams.iter_mut().find(|played| played.id == stream) {
-            // The filter may send it to the upstream again.
-            played.asked = false;
-        }
-        self.host.upstream_replies(stream, reply);
-    }
-
-    /// Asks the upstream's rules for every request that has arrived there.
-    fn pump(&mut self) {
-        for _ in 0..MAX_EVENTS_PER_STEP {
-            let mut waiting = self.streams.iter_mut().filter_map(|played| {
-                if played.asked || played.ended.is_some() {
-                    return None;
-                }
-                match self.host.state(played.id) {
-                    StreamState::AwaitingUpstream(request) => Some((played, request)),
-                    _ => None,
-                }
-            });
-            let Some((played, request)) = waiting.next() else {
-                return;
-            };
-            played.asked = true;
-            let id = played.id;
-            drop(waiting);
-            let (delay, reply) = match self.upstream.answer(&request.headers) {
-                PeerReply::Response(response) => (response.delay, Some(response.reply())),
-                PeerReply::Reset(delay) => (delay, Some(Reply::reset())),
-                PeerReply::Timeout | PeerReply::Refused => (ROUTE_TIMEOUT, None),
-                PeerReply::Manual => continue,
-            };
-            let reply = reply.filter(|_| delay < ROUTE_TIMEOUT);
-            let delay = delay.min(ROUTE_TIMEOUT);
-            match reply {
-                Some(reply) if delay.is_zero() => self.give(id, reply),
-                reply => {
-                    let now = self.host.monotonic_clock();
-                    self.on_the_way.push(OnTheWay {
-                        due: now.saturating_add(nanoseconds(delay)),
-                        stream: id,
-                        reply,
-                    });
-                }
-            }
+    fn root_contexts(&self, name: Option<&str>) -> usize {
+        match self.accepted(name) {
+            Ok(plugin) => self.host.root_contexts_beside(plugin, 0).len(),
+            Err(_) => self.host.root_contexts(0).len(),
         }
     }
 
@@ -408,14 +393,25 @@ impl<'a> Player<'a> {
         let callbacks = open
             .map(|played| (played.id, self.host.callbacks_of(played.id).len()))
             .collect();
+        let connections = self.connections.iter().filter_map(|played| {
+            let seen = self.host.connection(played.id)?;
+            Some((played.id, seen.callbacks.len()))
+        });
         Before {
             callbacks,
+            connections: connections.collect(),
             metrics: wants_metrics.then(|| numbers(&self.host.metrics())),
             traps: self.host.traps(),
         }
     }
 
-    fn observe(&mut self, before: Before, name: Option<&str>, refused: Option<String>) -> Observed {
+    fn observe(
+        &mut self,
+        before: Before,
+        name: Option<&str>,
+        plugin: Option<&str>,
+        refused: Option<String>,
+    ) -> Observed {
         let callbacks = self.callbacks_since(&before);
         for played in self.streams.iter_mut() {
             if played.ended.is_none() && self.host.state(played.id) == StreamState::Finished {
@@ -432,6 +428,8 @@ impl<'a> Player<'a> {
                 };
                 exchange.map(|exchange| StreamSeen { exchange, state })
             });
+        let connection = name.and_then(|name| self.connection_seen(name));
+        let root_contexts = self.root_contexts(plugin);
         let log = self.host.take_logs();
         let died = (self.host.traps() > before.traps).then(|| {
             // What a VM dies of is logged in the host's name.
@@ -440,10 +438,14 @@ impl<'a> Player<'a> {
             });
             last.map_or_else(String::new, |line| line.message.clone())
         });
-        let mut callouts = self.callouts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut grpc = self.grpc.lock().unwrap_or_else(PoisonError::into_inner);
+        let callouts = &self.asked.callouts;
+        let mut callouts = callouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let grpc = &self.asked.grpc;
+        let mut grpc = grpc.lock().unwrap_or_else(PoisonError::into_inner);
         Observed {
             stream,
+            connection,
+            root_contexts,
             callouts: std::mem::take(&mut callouts),
             grpc: std::mem::take(&mut grpc),
             log,
@@ -451,7 +453,7 @@ impl<'a> Player<'a> {
             metrics_before: before.metrics,
             metrics: numbers(&self.host.metrics()),
             shared: self.host.shared(),
-            vm_id: self.scenario.setup.vm_id.clone().unwrap_or_default(),
+            vm_id: self.vm_id(plugin),
             diagnostics: self.host.take_diagnostics(),
             died,
             refused,
@@ -465,6 +467,13 @@ impl<'a> Player<'a> {
             let all = self.host.callbacks_of(played.id);
             callbacks.extend_from_slice(all.get(seen..).unwrap_or_default());
         }
+        for played in &self.connections {
+            let seen = before.connections.get(&played.id).copied().unwrap_or(0);
+            if let Some(connection) = self.host.connection(played.id) {
+                let all = &connection.callbacks;
+                callbacks.extend_from_slice(all.get(seen..).unwrap_or_default());
+            }
+        }
         callbacks
     }
 }
@@ -472,6 +481,15 @@ impl<'a> Player<'a> {
 /// What there was before a step.
 struct Before {
     callbacks: BTreeMap<StreamId, usize>,
+    connections: BTreeMap<ConnectionId, usize>,
     metrics: Option<BTreeMap<String, i64>>,
     traps: u64,
+}
+
+/// The plugin of this name, or the first one.
+fn named<'p>(plugins: &'p mut [Playing], name: Option<&str>) -> Option<&'p mut Playing> {
+    match name {
+        Some(name) => plugins.iter_mut().find(|playing| playing.name == name),
+        None => plugins.first_mut(),
+    }
 }
