@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder, Trap};
 
 /// Fuel for one callback unless the builder says otherwise: some seconds of work.
 const FUEL: u64 = 2_000_000_000;
@@ -43,14 +43,97 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn store(self) -> StoreLimits {
-        StoreLimitsBuilder::new()
+    pub(crate) fn store(self) -> Growth {
+        let limits = StoreLimitsBuilder::new()
             .memory_size(self.memory)
             // The ABI knows one memory; each further one would have the limit for itself.
             .memories(1)
             .table_elements(TABLE_ELEMENTS)
             .tables(TABLES)
-            .build()
+            .build();
+        Growth {
+            limits,
+            memory: self.memory,
+            refused: None,
+        }
+    }
+
+    /// Which limit a callback ran into, if it was one: its size, its unit, and the key that sets it.
+    pub(crate) fn reached(self, error: &wasmtime::Error, growth: &Growth) -> Option<String> {
+        match (error.downcast_ref(), growth.refused) {
+            (Some(Trap::OutOfFuel), _) => Some(format!(
+                "the limit is {} units of fuel for one callback: fuel_per_callback",
+                self.fuel
+            )),
+            (Some(Trap::Interrupt), _) => self.time.map(|time| {
+                let time = humantime::format_duration(time);
+                format!("the limit is {time} for one callback: callback_time_limit")
+            }),
+            (_, Some(wanted)) => Some(format!(
+                "the guest asked for {wanted} bytes of memory, and the limit is {}: memory_limit",
+                self.memory
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// How memory and tables grow in one VM.
+pub(crate) struct Growth {
+    limits: StoreLimits,
+    memory: usize,
+    /// How much memory the running callback would have had, if it wanted too much. A guest that gets none mostly dies of
+    /// something that does not say so.
+    refused: Option<usize>,
+}
+
+impl Growth {
+    /// Another callback begins.
+    pub(crate) fn reset(&mut self) {
+        self.refused = None;
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.memory {
+            self.refused = Some(desired);
+        }
+        self.limits.memory_growing(current, desired, maximum)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, maximum)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories()
     }
 }
 
@@ -65,9 +148,11 @@ pub(crate) struct Spent {
 /// A callback that used up too much of the host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum Overspent {
-    #[error("the callback made the host keep more than {0} bytes")]
+    #[error("the callback made the host keep more than {0} bytes (host_memory_per_callback)")]
     Kept(usize),
-    #[error("the callback made the host copy and look through more than {WORK} bytes")]
+    #[error(
+        "the callback made the host copy and look through more than {WORK} bytes (a fixed limit)"
+    )]
     Work,
 }
 

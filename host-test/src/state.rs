@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasmtime::{Memory, StoreLimits, TypedFunc};
+use wasmtime::{Memory, TypedFunc};
 
 use crate::attributes::Settings;
 use crate::callout::{CalloutReply, NewCallout};
@@ -18,7 +18,7 @@ use crate::foreign::{Expressions, ForeignFunctions};
 use crate::functions::{Export, Function};
 use crate::grpc::Handles;
 use crate::headers::{HeaderMap, Joining};
-use crate::limits::{Limits, Spent};
+use crate::limits::{Growth, Limits, Spent};
 use crate::plugin::RootKey;
 use crate::profile::Profile;
 use crate::shared::{MetricKind, SharedState};
@@ -64,7 +64,7 @@ pub(crate) struct VmState {
     pub(crate) entropy: Entropy,
     pub(crate) shared: SharedState,
     pub(crate) faults: Faults,
-    pub(crate) limits: StoreLimits,
+    pub(crate) limits: Growth,
     /// What the running callback has used up of the host.
     pub(crate) spent: Spent,
     pub(crate) memory: Option<Memory>,

@@ -164,6 +164,7 @@ impl Vm {
         state.callback = Some(export);
         state.stop_iteration = false;
         state.spent.reset();
+        state.limits.reset();
         if state.identity.trace {
             let args: Vec<String> = args.iter().map(u32::to_string).collect();
             state
@@ -229,6 +230,9 @@ impl Vm {
 
     fn die(&mut self, function: &str, error: &wasmtime::Error) -> Dead {
         let mut reason = format!("Function: {function} failed: {}", error.root_cause());
+        if let Some(limit) = self.limits.reached(error, &self.state().limits) {
+            reason.push_str(&format!(" ({limit})"));
+        }
         // wasmtime puts the guest's backtrace into the outer layer of the error.
         let backtrace = error.to_string();
         if !backtrace.contains(&error.root_cause().to_string()) {

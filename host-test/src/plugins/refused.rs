@@ -40,10 +40,13 @@ impl ConfigRefused {
 impl fmt::Display for ConfigRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reason)?;
-        if self.log.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.last_message())
+        // What the VM died of is in the log too.
+        let mut lines = self.log.iter().rev().map(|line| &line.message);
+        match lines.find(
+            |message| !matches!(&self.reason, RefusalReason::Trap(reason) if reason == *message),
+        ) {
+            None => Ok(()),
+            Some(message) => write!(f, ": {message}"),
         }
     }
 }

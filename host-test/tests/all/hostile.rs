@@ -225,6 +225,8 @@ fn a_callback_that_takes_too_long_is_stopped_on_the_machines_clock() {
             .callback_time_limit(Duration::from_millis(30))
     }));
     assert!(reason.contains("interrupt"), "{reason}");
+    let limit = "(the limit is 30ms for one callback: callback_time_limit)";
+    assert!(reason.contains(limit), "{reason}");
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn an_endless_loop_is_stopped_and_the_request_refused() {
     for _ in 0..2 {
         let exchange = host.request(plugin, Request::get("/"));
         assert_eq!(exchange.status(), 503);
-        assert!(exchange.trap.expect("stopped").contains("fuel"));
+        let reason = exchange.trap.expect("stopped");
+        let limit = "(the limit is 100000 units of fuel for one callback: fuel_per_callback)";
+        assert!(reason.contains(limit), "{reason}");
         assert_eq!(exchange.callbacks[0].fuel, 100_000);
     }
     assert_eq!(host.vm_starts(), 2);
@@ -35,6 +37,36 @@ fn a_guest_gets_no_more_memory_than_it_may_have() {
     let (mut host, plugin) = started(builder(guest).memory_limit(2 * 65_536));
     let exchange = host.request(plugin, Request::get("/"));
     assert_eq!(exchange.log[0].message, "01");
+}
+
+#[test]
+fn a_guest_that_dies_without_memory_is_told_of_its_limit() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then (unreachable)))
+          (i32.const 0))"#;
+    let (mut host, plugin) = started(builder(guest).memory_limit(2 * 65_536));
+    let reason = host.request(plugin, Request::get("/")).trap.expect("died");
+    let limit =
+        "(the guest asked for 196608 bytes of memory, and the limit is 131072: memory_limit)";
+    assert!(reason.contains(limit), "{reason}");
+}
+
+#[test]
+fn what_a_vm_dies_of_at_the_start_is_told_once_with_the_limit() {
+    let mut host = builder("").memory_limit(65_536).build();
+    let told = host.add_plugin("").expect_err("too small").to_string();
+    assert_eq!(told.matches("Function: start failed").count(), 1, "{told}");
+    assert!(told.contains("the limit is 65536: memory_limit"), "{told}");
+    let logs_and_dies = r#"
+        (data (i32.const 1000) "no such key")
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+          (drop (call $log (i32.const 4) (i32.const 1000) (i32.const 11)))
+          (unreachable))"#;
+    let mut host = builder(logs_and_dies).build();
+    let told = host.add_plugin("").expect_err("died").to_string();
+    assert_eq!(told.matches("unreachable").count(), 1, "{told}");
+    assert!(told.ends_with(": no such key"), "{told}");
 }
 
 #[test]
