@@ -173,6 +173,8 @@ pub(crate) struct PendingReply {
 pub(crate) enum Arrival {
     Http(CalloutReply),
     Grpc(Incoming),
+    /// The answer to a look-up, as the guest reads it.
+    Dns(Vec<u8>),
     /// The timeout of a call that the caller has not answered.
     Unanswered(CallId),
 }

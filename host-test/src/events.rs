@@ -140,6 +140,7 @@ impl Host {
     fn settle_guests(&mut self) -> bool {
         self.settle_roots();
         self.send_callouts();
+        self.send_lookups();
         self.run_grpc();
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let announced = self.announce_queues();
@@ -248,6 +249,10 @@ impl Host {
                 reply
             }
             Arrival::Unanswered(_) => CalloutReply::timeout(),
+            Arrival::Dns(answer) => {
+                self.deliver_dns(slot, pending.root, pending.token, answer);
+                return;
+            }
             Arrival::Grpc(incoming) => {
                 self.deliver_grpc(slot, pending.root, pending.token, incoming);
                 return;

@@ -37,6 +37,7 @@ host_functions! {
     proxy_get_property proxy_set_property
     proxy_call_foreign_function proxy_set_effective_context proxy_done
     proxy_get_configuration proxy_continue_request proxy_continue_response proxy_clear_route_cache
+    envoy_resolve_dns
     pthread_equal emscripten_notify_memory_growth
     fd_write fd_read fd_seek fd_close fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_advise fd_allocate
     fd_datasync fd_filestat_get fd_filestat_set_size fd_filestat_set_times fd_pread fd_pwrite fd_readdir fd_renumber
@@ -94,6 +95,7 @@ exports! {
     ContextCreate "proxy_on_context_create" 2 false;
     VmStart "proxy_on_vm_start" 2 true;
     Configure "proxy_on_configure" 2 true;
+    ValidateConfiguration "proxy_validate_configuration" 2 true;
     Tick "proxy_on_tick" 1 false;
     RequestHeaders "proxy_on_request_headers" 3 true;
     RequestBody "proxy_on_request_body" 3 true;
@@ -107,6 +109,8 @@ exports! {
     GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata" 3 false;
     GrpcClose "proxy_on_grpc_close" 3 false;
     QueueReady "proxy_on_queue_ready" 2 false;
+    ResolveDns "envoy_on_resolve_dns" 3 false;
+    StatsUpdate "envoy_on_stats_update" 2 false;
     ForeignFunction "proxy_on_foreign_function" 3 false;
     NewConnection "proxy_on_new_connection" 1 true;
     DownstreamData "proxy_on_downstream_data" 3 true;
@@ -119,6 +123,11 @@ exports! {
 }
 
 impl Export {
+    /// Whether the callbacks of a plugin can be limited to others than this.
+    pub(crate) fn is_a_capability(self) -> bool {
+        self.name().starts_with("proxy_")
+    }
+
     /// How many `i32` it takes in this version of the ABI: the callbacks about headers were not told of the end at first.
     pub(crate) fn params_in(self, abi: AbiVersion) -> usize {
         match self {
@@ -135,7 +144,8 @@ impl Function {
         !(self.name().starts_with("proxy_")
             || matches!(
                 self,
-                Self::pthread_equal
+                Self::envoy_resolve_dns
+                    | Self::pthread_equal
                     | Self::emscripten_notify_memory_growth
                     | Self::fd_read
                     | Self::fd_seek
@@ -145,6 +155,22 @@ impl Function {
                     | Self::proc_exit
             ))
             || self == Self::proxy_log
+    }
+
+    /// Whether it returns anything.
+    pub(crate) fn returns(self) -> bool {
+        !matches!(
+            self,
+            Self::proc_exit | Self::emscripten_notify_memory_growth
+        )
+    }
+
+    /// Whether the functions that a plugin may call can be limited to others than this (`capability_restriction_config`).
+    pub(crate) fn is_a_capability(self) -> bool {
+        !matches!(
+            self,
+            Self::envoy_resolve_dns | Self::pthread_equal | Self::emscripten_notify_memory_growth
+        )
     }
 
     /// Whether Envoy has the function for modules of this version.
@@ -172,7 +198,7 @@ mod tests {
             .filter(|function| function.name().starts_with("proxy_"))
             .count();
         assert_eq!(of_the_abi, 39 + 4);
-        assert_eq!(Function::ALL.len() - of_the_abi - 2, 45);
+        assert_eq!(Function::ALL.len() - of_the_abi - 3, 45);
         assert_eq!(Function::named("proxy_done"), Some(Function::proxy_done));
         assert_eq!(Function::named("proxy_dance"), None);
     }

@@ -57,6 +57,7 @@
 //! | metrics | `proxy_define_metric`, `proxy_record_metric`, `proxy_increment_metric`, `proxy_get_metric` |
 //! | properties | `proxy_get_property` of Envoy's attributes and of what the test sets ([`HostBuilder::property`]), `proxy_set_property` |
 //! | foreign functions | `proxy_call_foreign_function`: those of the test ([`HostBuilder::foreign_function`]), and of Envoy's `clear_route_cache`, `compress`, `declare_property`, `expr_create`, `expr_delete`, `expr_evaluate`, `set_envoy_filter_state`, `sign`, `uncompress`, `verify_signature` |
+//! | of Envoy's own | `envoy_resolve_dns` against scripted names ([`HostBuilder::dns`]) |
 //! | WASI | the 45 functions that Envoy has, with its errnos |
 //!
 //! Modules of ABI 0.1.0 have `proxy_get_configuration`, `proxy_continue_request`, `proxy_continue_response` and
@@ -81,9 +82,11 @@ mod attributes;
 pub mod bench;
 mod builder;
 mod callout;
+mod capabilities;
 mod clock;
 mod connection;
 mod diagnostics;
+mod dns;
 mod entropy;
 pub mod envoy;
 mod events;
@@ -113,6 +116,7 @@ pub mod scenario;
 pub mod serve;
 mod shared;
 mod state;
+mod stats;
 mod status;
 mod stream;
 pub mod trace;
@@ -124,6 +128,7 @@ pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{CallId, Callout, CalloutReply, PendingCall};
 pub use connection::{ClosedBy, Connection, ConnectionId};
 pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};
+pub use dns::DnsAnswer;
 pub use exchange::{
     AnsweredBy, Callback, Copied, Exchange, LocalResponse, LogLine, Response, StreamId,
     UpstreamRequest,

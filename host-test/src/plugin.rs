@@ -1,5 +1,6 @@
 //! A plugin as an operator configures it: which module, in which VM, with which configuration, and what happens when it dies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(crate) struct VmKey {
     pub(crate) vm_id: String,
     pub(crate) configuration: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
+    /// Nothing for everything.
+    pub(crate) capabilities: BTreeSet<String>,
 }
 
 /// What makes two plugins share a root context, if they live in one VM (proxy-wasm-cpp-host `makePluginKey`).
@@ -122,6 +125,15 @@ impl Plugin {
     /// An environment variable that the guest may see; it sees no others (Envoy's `host_env_keys` and `key_values`).
     pub fn environment(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.vm.environment.push((key.into(), value.into()));
+        self
+    }
+
+    /// Something that the guest may do: a function that it may call, such as `proxy_log` or `random_get`, or a callback that it
+    /// gets, such as `proxy_on_request_headers` (Envoy's `capability_restriction_config`). Without any it may do everything.
+    /// Where there are some, other functions of the ABI answer INTERNAL_FAILURE (10) and other functions of WASI 76
+    /// (ENOTCAPABLE), and a line says so; other callbacks do not come. Both modules of WASI are meant.
+    pub fn capability(mut self, name: impl Into<String>) -> Self {
+        self.vm.capabilities.insert(name.into());
         self
     }
 

@@ -68,6 +68,7 @@ impl Profile {
     pub(crate) fn link(self, function: Function) -> Link {
         match self {
             Self::Envoy => Link::Works,
+            _ if function == Function::envoy_resolve_dns => Link::Absent,
             Self::NgxWasmModule => ngx_wasm_module(function),
             Self::TrafficServer => traffic_server(function),
             Self::Mosn => mosn(function),

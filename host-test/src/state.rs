@@ -8,8 +8,10 @@ use wasmtime::{Memory, TypedFunc};
 
 use crate::attributes::Settings;
 use crate::callout::{CalloutReply, NewCallout};
+use crate::capabilities::Capabilities;
 use crate::clock::Clock;
 use crate::diagnostics::{Recorder, StreamNotes};
+use crate::dns::{DnsAnswers, NewLookup};
 use crate::entropy::Entropy;
 use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
@@ -26,6 +28,9 @@ use crate::status::{LogLevel, SharedLevel};
 use crate::stream::StreamInfo;
 use crate::version::AbiVersion;
 
+/// The token of the first name that is looked up (Envoy `Wasm::nextDnsToken`).
+const FIRST_LOOKUP: u32 = 2;
+
 /// What a VM is told about itself, the same for all VMs that run the same plugins.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
@@ -36,6 +41,7 @@ pub(crate) struct Identity {
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) offered: Arc<Offered>,
     pub(crate) trace: bool,
+    pub(crate) capabilities: Capabilities,
 }
 
 /// What whoever runs the host offers to all guests.
@@ -44,6 +50,7 @@ pub(crate) struct Offered {
     /// Attributes in place of what the host would compute.
     pub(crate) properties: Settings,
     pub(crate) foreign_functions: ForeignFunctions,
+    pub(crate) dns: DnsAnswers,
 }
 
 /// Where a host keeps a VM.
@@ -69,6 +76,8 @@ pub(crate) struct VmState {
     pub(crate) spent: Spent,
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<(&'static str, TypedFunc<u32, u32>)>,
+    /// `envoy_on_resolve_dns`, which may be called while a host function runs.
+    pub(crate) on_resolve_dns: Option<TypedFunc<(u32, u32, u32), ()>>,
     /// The version that the guest speaks, and the host that it is to find.
     pub(crate) abi: AbiVersion,
     pub(crate) profile: Profile,
@@ -93,6 +102,8 @@ pub(crate) struct VmState {
     pub(crate) calls_in_flight: usize,
     pub(crate) callouts: Vec<NewCallout>,
     pub(crate) next_callout: u32,
+    pub(crate) lookups: Vec<NewLookup>,
+    pub(crate) next_lookup: u32,
     /// The reply that the running `proxy_on_http_call_response` is about.
     pub(crate) reply: Option<CalloutReply>,
     pub(crate) grpc: Handles,
@@ -292,6 +303,7 @@ impl VmState {
             spent: Spent::new(limits),
             memory: None,
             allocator: None,
+            on_resolve_dns: None,
             abi: AbiVersion::V0_2_1,
             profile: Profile::Envoy,
             roots: BTreeMap::new(),
@@ -307,6 +319,8 @@ impl VmState {
             calls_in_flight: 0,
             callouts: Vec::new(),
             next_callout: 0,
+            lookups: Vec::new(),
+            next_lookup: FIRST_LOOKUP,
             reply: None,
             grpc: Handles::default(),
             grpc_metadata: GrpcMetadata::default(),

@@ -286,10 +286,20 @@ impl Vm {
         store.data_mut().memory = memory;
         store.data_mut().allocator = allocator;
         self.memory = memory.map_or(0, |memory| memory.data_size(&*store));
+        let capabilities = store.data().identity.capabilities;
         self.exports = Export::ALL
             .iter()
-            .map(|export| Entry::find(instance, &mut self.store, *export))
+            .map(
+                |export| match Entry::find(instance, &mut self.store, *export) {
+                    Ok(Some(_)) if capabilities.denies_callback(*export) => Ok(None),
+                    found => found,
+                },
+            )
             .collect::<Result<_, _>>()?;
+        let on_resolve_dns = self.exports.get(Export::ResolveDns as usize);
+        if let Some(Some(Entry::Takes3(function))) = on_resolve_dns {
+            self.store.data_mut().on_resolve_dns = Some(function.clone());
+        }
         Ok(())
     }
 

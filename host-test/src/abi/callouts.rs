@@ -13,7 +13,7 @@ use crate::status::Status;
 const TOKEN_STEP: u32 = 4;
 
 /// So many calls of one VM may be under way: the requests that a cluster of Envoy has room for by default.
-const MAX_CALLS: usize = 1_024;
+pub(super) const MAX_CALLS: usize = 1_024;
 
 /// The arguments of `proxy_http_call`.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@
 mod buffers;
 mod callouts;
 mod clock;
+mod dns;
 mod grpc;
 mod headers;
 mod link;
@@ -26,7 +27,7 @@ use crate::diagnostics;
 use crate::fault::Effect;
 use crate::functions::Function;
 use crate::state::VmState;
-use crate::status::Status;
+use crate::status::{LogLevel, Status};
 
 /// The bytes that the trace of one host call takes, roughly.
 const TRACED: usize = 256;
@@ -100,6 +101,9 @@ fn host_call(
             function.name()
         );
     }
+    if state.identity.capabilities.denies(function) {
+        return Ok(denied(&mut call, module, function));
+    }
     let callback = state.callback.map_or("", |export| export.name());
     let effect = state.faults.strike(function.name(), callback);
     let struck = effect.is_some();
@@ -121,11 +125,40 @@ fn host_call(
     let state = call.caller.data_mut();
     if state.identity.trace {
         state.trace.push(format!(
-            "[vm<-host] {module}.{} return: {code}",
-            function.name()
+            "[vm<-host] {module}.{} return: {}",
+            function.name(),
+            shown(function, code)
         ));
     }
     Ok(code)
+}
+
+/// What Envoy puts in the place of a function that the plugin may not call (proxy-wasm-cpp-host `exports.h`, the stubs).
+fn denied(call: &mut Call<'_>, module: &str, function: Function) -> u32 {
+    let (kind, code) = if function.name().starts_with("proxy_") {
+        ("proxy-wasm", Status::InternalFailure as u32)
+    } else {
+        ("WASI", wasi::ENOTCAPABLE)
+    };
+    let name = function.name();
+    let state = call.state_mut();
+    let line = format!("Attempted call to restricted {kind} capability: {name}");
+    state.log(LogLevel::Error, line);
+    if state.identity.trace {
+        let returned = shown(function, code);
+        let line = format!("[vm<-host] {module}.{name} return: {returned}");
+        state.trace.push(line);
+    }
+    code
+}
+
+/// What a trace says of a result.
+fn shown(function: Function, code: u32) -> String {
+    if function.returns() {
+        code.to_string()
+    } else {
+        "void".to_owned()
+    }
 }
 
 impl Call<'_> {

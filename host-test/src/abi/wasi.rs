@@ -14,6 +14,7 @@ const ENOSYS: u32 = 52;
 /// Envoy means ENOTDIR, and has the number that Linux gives it.
 const LINUX_ENOTDIR: u32 = 20;
 const ENOTSUP: u32 = 58;
+pub(super) const ENOTCAPABLE: u32 = 76;
 
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;

@@ -1,6 +1,7 @@
-//! What guests find that a test made up: properties and foreign functions.
+//! What guests find that a test made up: properties, foreign functions, and names.
 
 use crate::attributes::{PropertyValue, Setting, Settings};
+use crate::dns::DnsAnswer;
 
 use super::HostBuilder;
 
@@ -70,6 +71,13 @@ impl HostBuilder {
     ) -> Self {
         let functions = &mut self.offered.foreign_functions;
         functions.add(name.into(), Box::new(function));
+        self
+    }
+
+    /// What comes of it when a guest looks up this name with `envoy_resolve_dns`, each time. Other names do not exist, and
+    /// addresses stand for themselves.
+    pub fn dns(mut self, name: impl Into<String>, answer: DnsAnswer) -> Self {
+        self.offered.dns.0.insert(name.into(), answer);
         self
     }
 }

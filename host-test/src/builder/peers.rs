@@ -61,7 +61,7 @@ impl HostBuilder {
         self
     }
 
-    /// The caller answers, with [`Host::upstream_replies`].
+    /// The caller answers, with [`Host::upstream_replies`](crate::Host::upstream_replies).
     pub fn manual_upstream(mut self) -> Self {
         self.upstream = Upstream::Manual;
         self
@@ -78,8 +78,8 @@ impl HostBuilder {
         self
     }
 
-    /// A cluster that guests can call with `proxy_http_call`; the caller answers, with [`Host::take_calls`] and
-    /// [`Host::call_replies`].
+    /// A cluster that guests can call with `proxy_http_call`; the caller answers, with [`Host::take_calls`](crate::Host::take_calls) and
+    /// [`Host::call_replies`](crate::Host::call_replies).
     pub fn manual_cluster(mut self, name: impl Into<String>) -> Self {
         self.clusters.insert(name.into(), Cluster::Manual);
         self

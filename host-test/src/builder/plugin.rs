@@ -39,7 +39,7 @@ impl FromStr for FailurePolicy {
 
 impl HostBuilder {
     /// The `vm_id`, under which VMs share data and queues; empty without this. This and what follows about plugins is for
-    /// those that [`Host::add_plugin`] adds; for others see [`Plugin`].
+    /// those that [`Host::add_plugin`](crate::Host::add_plugin) adds; for others see [`Plugin`](crate::Plugin).
     pub fn vm_id(mut self, vm_id: impl Into<String>) -> Self {
         self.template = self.template.vm_id(vm_id);
         self
@@ -54,6 +54,12 @@ impl HostBuilder {
     /// An environment variable that the guest may see; it sees no others (Envoy's `host_env_keys` and `key_values`).
     pub fn environment(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.template = self.template.environment(key, value);
+        self
+    }
+
+    /// Something that the guest may do, where it may not do everything: see [`Plugin::capability`](crate::Plugin::capability).
+    pub fn capability(mut self, name: impl Into<String>) -> Self {
+        self.template = self.template.capability(name);
         self
     }
 
@@ -75,8 +81,8 @@ impl HostBuilder {
         self
     }
 
-    /// How long after a start of a VM [`FailurePolicy::FailReload`] does not start another one; see
-    /// [`Plugin::reload_backoff`]. One second without this, as in Envoy.
+    /// How long after a start of a VM [`FailurePolicy::FailReload`](crate::FailurePolicy::FailReload) does not start another one; see
+    /// [`Plugin::reload_backoff`](crate::Plugin::reload_backoff). One second without this, as in Envoy.
     pub fn reload_backoff(mut self, backoff: Duration) -> Self {
         self.template = self.template.reload_backoff(backoff);
         self

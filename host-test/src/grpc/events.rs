@@ -17,7 +17,9 @@ impl Host {
             for command in std::mem::take(&mut vm.state_mut().grpc.commands) {
                 let outcome = slot.grpc.run(command, &mut self.grpc_peers);
                 if let Some(id) = outcome.cancelled {
-                    slot.replies.retain(|reply| reply.token != id);
+                    slot.replies.retain(|reply| {
+                        reply.token != id || !matches!(reply.reply, Arrival::Grpc(_))
+                    });
                 }
                 let arrivals = outcome.arrivals.into_iter();
                 slot.replies

@@ -84,6 +84,8 @@ pub struct Host {
     pub(crate) next_stream: u64,
     pub(crate) next_worker: usize,
     pub(crate) request_ids: Entropy,
+    /// The counters as a stats sink saw them last.
+    pub(crate) flushed: BTreeMap<String, u64>,
 }
 
 /// Where random numbers come from.
@@ -144,6 +146,7 @@ impl Host {
             next_stream: 1,
             next_worker: 0,
             request_ids,
+            flushed: BTreeMap::new(),
         };
         if parts.diagnostics {
             host.inspect_module();

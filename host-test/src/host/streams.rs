@@ -19,7 +19,7 @@ const MAX_REPLIES_PER_REQUEST: usize = 10_000;
 pub enum StreamState {
     /// The filter holds it, and something has to happen first: a reply, a tick, a disconnect.
     Paused,
-    /// The upstream has the whole request and has not replied. Only with [`HostBuilder::manual_upstream`].
+    /// The upstream has the whole request and has not replied. Only with [`HostBuilder::manual_upstream`](crate::HostBuilder::manual_upstream).
     AwaitingUpstream(UpstreamRequest),
     /// The upstream has granted an upgrade, and the client got this response. What follows on the connection comes with
     /// [`Host::send_body`] and [`Host::reply_body`]; [`Host::end_upgrade`] tells that it is over.
@@ -30,7 +30,7 @@ pub enum StreamState {
 
 impl Host {
     /// Sends a request through the plugin and waits for its end. Virtual time moves on only if the filter waits for the reply of
-    /// a cluster. With [`HostBuilder::manual_upstream`], a stream that got to the upstream ends there.
+    /// a cluster. With [`HostBuilder::manual_upstream`](crate::HostBuilder::manual_upstream), a stream that got to the upstream ends there.
     pub fn request(&mut self, plugin: PluginId, request: Request) -> Exchange {
         self.request_through(&[plugin], request)
     }

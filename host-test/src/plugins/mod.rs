@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::builder::FailurePolicy;
 use crate::callout::PendingReply;
+use crate::capabilities::Capabilities;
 use crate::clock::nanoseconds;
 use crate::diagnostics::Surface;
 use crate::entropy::Entropy;
@@ -280,6 +281,7 @@ impl Host {
                 .collect(),
             offered: Arc::clone(&self.offered),
             trace: self.traced,
+            capabilities: Capabilities::only(&key.capabilities),
         };
         if self.limits.time.is_some() {
             module.count_epochs();

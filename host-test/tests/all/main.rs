@@ -2,12 +2,14 @@
 
 mod bench;
 mod bodies;
+mod capabilities;
 mod chains;
 mod contexts;
 mod diagnostics;
 mod diff;
 mod differential;
 mod envoy;
+mod envoys_own;
 mod events;
 mod failures;
 mod faults;

@@ -3,8 +3,8 @@
 use wasmtime::{Caller, Linker};
 
 use crate::abi::{
-    Call, Stop, answer, buffers, callouts, clock, grpc, headers, host_call, local_response, log,
-    metrics, properties, queues, shared_data, streams,
+    Call, Stop, answer, buffers, callouts, clock, dns, grpc, headers, host_call, local_response,
+    log, metrics, properties, queues, shared_data, streams,
 };
 use crate::functions::Function;
 use crate::state::VmState;
@@ -137,9 +137,10 @@ fn link_shared(linker: &mut Linker<VmState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// What Emscripten's runtime imports.
+/// What Envoy has beside the ABI, and what Emscripten's runtime imports.
 fn link_runtime(linker: &mut Linker<VmState>) -> wasmtime::Result<()> {
     functions! { linker, ENV;
+        envoy_resolve_dns(name: u32, length: u32, token: u32) = |call| dns::resolve(call, name, length, token);
         pthread_equal(left: u32, right: u32) = |call| Err(Stop::Code(u32::from(left == right)));
     }
     linker.func_wrap(

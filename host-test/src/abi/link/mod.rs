@@ -98,6 +98,7 @@ fn is_known(import: &ImportType<'_>, abi: AbiVersion, profile: Profile) -> bool 
     let is_function = matches!(import.ty(), ExternType::Func(_));
     let of_env = |name: &str| {
         name.starts_with("proxy_")
+            || name.starts_with("envoy_")
             || name.starts_with("pthread_")
             || name.starts_with("emscripten_")
     };
