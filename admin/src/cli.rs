@@ -90,6 +90,8 @@ enum Command {
     Policy(policy::Command),
     /// Who changed what, the latest first
     Audit(callers::Audit),
+    /// Forgets deletions that every gateway has long had; a service that runs does so by itself
+    Compact(maintenance::Compact),
     /// Writes a copy of the database to a new file, while the service runs
     Backup(maintenance::Backup),
     /// Checks the database: the file, the policy in it, and its digest
@@ -130,11 +132,14 @@ impl Context {
         F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
         T: Send + 'static,
     {
-        let actor = Actor {
+        self.registry.change(self.actor(), work).await
+    }
+
+    fn actor(&self) -> Actor {
+        Actor {
             operator: self.operator.clone(),
             address: "local".to_owned(),
-        };
-        self.registry.change(actor, work).await
+        }
     }
 }
 
@@ -190,6 +195,7 @@ impl Command {
             Self::Operator(command) => command.run(context).await,
             Self::Policy(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
+            Self::Compact(command) => command.run(context).await,
             Self::RootKey(_)
             | Self::HeadKey(_)
             | Self::Backup(_)

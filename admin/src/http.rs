@@ -4,6 +4,7 @@ mod auth;
 mod body;
 mod callers;
 mod feed;
+mod metrics;
 mod persons;
 mod policy;
 mod problem;
@@ -50,6 +51,7 @@ impl App {
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/feeds/{feed}", get(feed::head))
         .route("/v1/feeds/{feed}/pages/{page}", get(feed::page))
         .route("/v1/status", post(feed::status))

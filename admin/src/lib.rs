@@ -5,6 +5,7 @@
 //! the audit log says who did it, or nothing has happened. Of a secret only its SHA-256 is kept.
 
 pub mod clock;
+pub mod counters;
 pub mod database;
 pub mod entropy;
 pub mod feed;

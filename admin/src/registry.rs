@@ -28,6 +28,7 @@ use postern_core::time::Timestamp;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{Mutex, watch};
 
+use crate::counters::Counters;
 use crate::database::{Database, Session};
 use crate::entropy::Entropy;
 
@@ -70,6 +71,7 @@ struct Shared {
     feed: String,
     mirror: Arc<Mutex<Mirror>>,
     position: watch::Sender<Position>,
+    counters: Counters,
 }
 
 impl Registry {
@@ -94,6 +96,7 @@ impl Registry {
             feed: feed.to_owned(),
             position: watch::Sender::new(mirror.position()),
             mirror: Arc::new(Mutex::new(mirror)),
+            counters: Counters::default(),
         });
         let (commands, receiver) = Commands::new();
         tokio::spawn(writer::run(Arc::clone(&shared), receiver));
@@ -126,6 +129,16 @@ impl Registry {
     /// The name of the feed.
     pub fn feed(&self) -> &str {
         &self.shared.feed
+    }
+
+    /// What was counted since the start of the process.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Changes that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.commands.waiting()
     }
 
     /// Where the feed stands, as far as this process knows.

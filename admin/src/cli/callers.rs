@@ -108,13 +108,18 @@ impl GatewayCommand {
             }
             Self::Status => {
                 let reports = context.registry.reports().await?;
-                let heads = ["GATEWAY", "VM", "REPORTED", "REPORT"];
+                let heads = [
+                    "GATEWAY", "VM", "REPORTED", "EPOCH", "REVISION", "BEHIND", "ERROR",
+                ];
                 context.output.list(heads, &reports, |report: &Report| {
                     [
                         report.gateway.clone(),
                         report.vm.clone(),
                         report.received_at.to_string(),
-                        report.body.to_string(),
+                        report.number("epoch").to_string(),
+                        report.number("revision").to_string(),
+                        report.behind.to_string(),
+                        report.text("last_error").to_owned(),
                     ]
                 })
             }

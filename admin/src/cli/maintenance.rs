@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use postern_admin::clock::now;
 use postern_admin::database::Database;
-use postern_admin::maintenance;
+use postern_admin::maintenance::{self, Prospect, Verified};
+use postern_core::time::Timestamp;
 
-use super::Failure;
 use super::output::{Output, print_json};
+use super::{Context, Failure};
 
 #[derive(Args)]
 pub(crate) struct Backup {
@@ -23,6 +24,28 @@ pub(crate) struct Restore {
     /// Do it: without this, only what would be lost is looked at
     #[arg(long)]
     yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Compact {
+    /// Forgets the deletions that are older than so many days
+    #[arg(long, default_value_t = 30)]
+    older_than: u32,
+}
+
+impl Compact {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let age = u64::from(self.older_than) * 24 * 60 * 60;
+        let until = Timestamp::from_secs(now().as_secs().saturating_sub(age));
+        let compacted = context.registry.compact(context.actor(), until, 1).await?;
+        context.output.done(&match compacted {
+            Some(done) => format!(
+                "{} deletion(s) are forgotten; gateways that have less than revision {} read the whole policy when they come back",
+                done.deletions, done.floor
+            ),
+            None => "there is nothing to forget".to_owned(),
+        })
+    }
 }
 
 impl Backup {
@@ -63,9 +86,16 @@ impl Restore {
         output: Output,
     ) -> Result<(), Failure> {
         if !self.yes {
+            let prospect = maintenance::look(&self.file, database, feed).await?;
+            if output.is_json {
+                print_json(&prospect)?;
+            } else {
+                show(&prospect, "would be undone");
+            }
             return Err(Failure::Usage(
-                "stop the service first; then say --yes: what was done after the backup is undone, gateways take the \
-                 older policy, and tokens that were revoked after it are good again until they are revoked again"
+                "nothing is done yet. Stop the service first; then say --yes: what was done after the backup is undone, \
+                 gateways take the older policy, and tokens that were revoked after it are good again until they are revoked \
+                 again"
                     .to_owned(),
             ));
         }
@@ -73,24 +103,37 @@ impl Restore {
         if output.is_json {
             return print_json(&restored);
         }
-        if let (Some(before), Some(kept)) = (&restored.before, &restored.kept) {
-            println!(
-                "revision {} of epoch {} is kept in {}",
-                before.revision,
-                before.epoch,
-                kept.display()
-            );
-        }
-        for line in &restored.lost {
-            println!(
-                "undone: {} {} {} {} {}",
-                line.at, line.operator, line.action, line.subject, line.detail
-            );
+        show(&restored.prospect, "undone");
+        if let Some(kept) = &restored.kept {
+            println!("the database before is kept in {}", kept.display());
         }
         println!(
             "restored: revision {} in epoch {}",
             restored.now.revision, restored.now.epoch
         );
         Ok(())
+    }
+}
+
+fn show(prospect: &Prospect, undone: &str) {
+    let position = |at: &Verified| format!("revision {} of epoch {}", at.revision, at.epoch);
+    println!("the backup has {}", position(&prospect.backup));
+    if let Some(before) = &prospect.before {
+        println!("the database has {}", position(before));
+    }
+    if let Some(reason) = &prospect.unreadable {
+        println!("the database cannot be read, so nobody can say what is lost: {reason}");
+    }
+    for line in &prospect.lost {
+        println!(
+            "{undone}: {} {} {} {} {}",
+            line.at, line.operator, line.action, line.subject, line.detail
+        );
+    }
+    for ahead in &prospect.ahead {
+        println!(
+            "gateway {} ({}) had revision {} of epoch {} at {}",
+            ahead.gateway, ahead.vm, ahead.revision, ahead.epoch, ahead.reported_at
+        );
     }
 }

@@ -23,12 +23,12 @@ impl FromRequestParts<App> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let credential = bearer(parts)?;
+        let credential = bearer(parts).ok_or_else(|| unknown(app))?;
         let operator = app
             .registry
             .operator_by_credential(credential.as_bytes())
             .await?
-            .ok_or_else(Problem::unauthorized)?;
+            .ok_or_else(|| unknown(app))?;
         let only_reads = matches!(parts.method, Method::GET | Method::HEAD);
         if operator.role == OperatorRole::Auditor && !only_reads {
             return Err(Problem::forbidden("An auditor reads and changes nothing"));
@@ -48,12 +48,12 @@ impl FromRequestParts<App> for Gateway {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let credential = bearer(parts)?;
+        let credential = bearer(parts).ok_or_else(|| unknown(app))?;
         let known = app
             .registry
             .gateway_by_credential(credential.as_bytes())
             .await?
-            .ok_or_else(Problem::unauthorized)?;
+            .ok_or_else(|| unknown(app))?;
         Ok(Self {
             id: known.gateway,
             credential: known.credential,
@@ -61,18 +61,18 @@ impl FromRequestParts<App> for Gateway {
     }
 }
 
-fn bearer(parts: &Parts) -> Result<String, Problem> {
+fn unknown(app: &App) -> Problem {
+    app.registry.counters().unauthorized.count();
+    Problem::unauthorized()
+}
+
+fn bearer(parts: &Parts) -> Option<String> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Problem::unauthorized());
+        return None;
     };
-    let (scheme, credential) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or_else(Problem::unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unauthorized());
-    }
-    Ok(credential.to_owned())
+    let (scheme, credential) = value.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| credential.to_owned())
 }

@@ -64,6 +64,13 @@ impl Polls {
         receiver
     }
 
+    /// Requests that are being held.
+    pub(crate) fn count(&self) -> usize {
+        let held = self.lock();
+        let open = held.senders.values().filter(|sender| !sender.is_closed());
+        open.count()
+    }
+
     /// Ends all waits, now and later.
     pub(crate) fn end_all(&self) {
         let mut held = self.lock();
@@ -103,6 +110,7 @@ pub(super) async fn head(
             app.publisher.head(known, nonce, Duration::ZERO, clock::now).await?
         }
     };
+    app.registry.counters().heads.count();
     tracing::debug!(gateway = gateway.id, after = asked.after, "head");
     let mut response = head.body.into_response();
     let answer = response.headers_mut();
@@ -134,10 +142,13 @@ pub(super) async fn page(
     }
     let id = PageId::parse(&page)
         .ok_or_else(|| Problem::not_found("a page is named by 64 hexadecimal digits"))?;
-    let body = app
-        .publisher
-        .page(id)
-        .ok_or_else(|| Problem::not_found("no head of late named this page; ask for a head"))?;
+    let counters = app.registry.counters();
+    let Some(body) = app.publisher.page(id) else {
+        counters.pages_missing.count();
+        let detail = "no head of late named this page; ask for a head";
+        return Err(Problem::not_found(detail));
+    };
+    counters.pages.count();
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
         // Named by its hash, so it never changes; hashes of tokens are for gateways only, so no shared cache without need.
@@ -161,7 +172,13 @@ pub(super) async fn status(
             format!("A report has at most {MAX_STATUS} bytes"),
         ));
     }
-    app.registry.report(&gateway.id, report).await?;
+    let counters = app.registry.counters();
+    let kept = app.registry.report(&gateway.id, report).await;
+    match &kept {
+        Ok(()) => counters.reports.count(),
+        Err(_) => counters.reports_dropped.count(),
+    }
+    kept?;
     Ok(StatusCode::NO_CONTENT)
 }
 

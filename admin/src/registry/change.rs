@@ -138,6 +138,11 @@ impl Change {
         self.now
     }
 
+    /// The epoch of the feed.
+    pub(super) fn epoch(&self) -> u64 {
+        number(self.epoch)
+    }
+
     /// The name of the feed.
     pub(super) fn feed(&self) -> &str {
         &self.shared.feed

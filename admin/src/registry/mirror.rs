@@ -156,3 +156,6 @@ impl From<OutOfTurn> for RegistryError {
         Self::Mirror(fault.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

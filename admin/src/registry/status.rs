@@ -6,13 +6,16 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::change::stored;
-use super::{Actor, Change, Registry, RegistryError, instant};
+use super::{Actor, Change, Registry, RegistryError, instant, number};
 
 /// Virtual machines of one gateway whose reports are kept: the latest ones.
 const MAX_VMS: i64 = 64;
 
 /// Tokens whose use one report may tell.
 const MAX_USED: usize = 1_000;
+
+/// A change has this many seconds to be in force, before a gateway that lacks it counts as behind.
+const SLACK: i64 = 10;
 
 /// The last report of a virtual machine of a gateway.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -23,8 +26,22 @@ pub struct Report {
     pub vm: String,
     /// When it came.
     pub received_at: Timestamp,
+    /// How many changes it lacked then, beside those that were too new for it to have them.
+    pub behind: u64,
     /// What it says.
     pub body: Value,
+}
+
+impl Report {
+    /// A number that it says, or 0.
+    pub fn number(&self, member: &str) -> u64 {
+        self.body.get(member).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// A text that it says, or an empty one.
+    pub fn text(&self, member: &str) -> &str {
+        self.body.get(member).and_then(Value::as_str).unwrap_or("")
+    }
 }
 
 impl Registry {
@@ -50,7 +67,7 @@ impl Registry {
     /// [`RegistryError::Database`].
     pub async fn reports(&self) -> Result<Vec<Report>, RegistryError> {
         let rows = sqlx::query(
-            "SELECT gateway, vm, received_at, body FROM gateway_status ORDER BY gateway, vm",
+            "SELECT gateway, vm, received_at, body, behind FROM gateway_status ORDER BY gateway, vm",
         )
         .fetch_all(self.database().pool())
         .await?;
@@ -60,6 +77,7 @@ impl Registry {
                 gateway: row.try_get(0)?,
                 vm: row.try_get(1)?,
                 received_at: instant(row.try_get(2)?),
+                behind: number(row.try_get(4)?),
                 body: serde_json::from_str(&body).unwrap_or(Value::String(body)),
             })
         };
@@ -72,14 +90,17 @@ impl Change {
         let vm = report.get("vm").and_then(Value::as_str).unwrap_or("");
         let vm = if is_id(vm) { vm } else { "unnamed" };
         let now = self.now();
+        let behind = self.behind(report).await?;
         sqlx::query(
-            "INSERT INTO gateway_status (gateway, vm, received_at, body) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (gateway, vm) DO UPDATE SET received_at = excluded.received_at, body = excluded.body",
+            "INSERT INTO gateway_status (gateway, vm, received_at, body, behind) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (gateway, vm) DO UPDATE SET received_at = excluded.received_at, body = excluded.body, \
+             behind = excluded.behind",
         )
         .bind(gateway.to_owned())
         .bind(vm.to_owned())
         .bind(stored(now))
         .bind(report.to_string())
+        .bind(behind)
         .execute(self.connection()?)
         .await?;
         sqlx::query(
@@ -108,5 +129,19 @@ impl Change {
             .await?;
         }
         Ok(())
+    }
+
+    /// How many changes a gateway lacks that it could have.
+    async fn behind(&mut self, report: &Value) -> Result<i64, RegistryError> {
+        let due = stored(self.now()).saturating_sub(SLACK);
+        let row = sqlx::query("SELECT revision FROM audit WHERE at <= $1 ORDER BY id DESC LIMIT 1")
+            .bind(due)
+            .fetch_optional(self.connection()?)
+            .await?;
+        let due: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
+        let is_current = report.get("epoch").and_then(Value::as_u64) == Some(self.epoch());
+        let has = report.get("revision").and_then(Value::as_i64);
+        let has = has.filter(|_| is_current).unwrap_or(0);
+        Ok(due.saturating_sub(has).max(0))
     }
 }

@@ -55,13 +55,18 @@ impl Commands {
         answer.await.map_err(|_| RegistryError::Stopped)?
     }
 
+    /// Changes that wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// As [`make`](Self::make), unless so much waits that this should not wait as well.
     pub(super) async fn make_if_idle<F, T>(&self, actor: Actor, work: F) -> Result<T, RegistryError>
     where
         F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
         T: Send + 'static,
     {
-        if self.0.capacity() < QUEUE / 2 {
+        if self.waiting() > QUEUE / 2 {
             return Err(RegistryError::Busy);
         }
         self.make(actor, work).await
@@ -83,7 +88,10 @@ async fn make_group(
     let mirror = Arc::clone(&shared.mirror).lock_owned().await;
     let mut change = match Change::begin(shared, mirror, first.actor().clone()).await {
         Ok(change) => change,
-        Err(error) => return first.answer(Err(error)),
+        Err(error) => {
+            shared.counters.failed.count();
+            return first.answer(Err(error));
+        }
     };
     let began = Instant::now();
     let mut made: Vec<Box<dyn Command>> = Vec::new();
@@ -95,9 +103,12 @@ async fn make_group(
             Err(error) if error.is_of_the_database() => {
                 drop(change);
                 made.push(command);
-                return answer(made, &Err(error));
+                return answer(shared, made, &Err(error));
             }
-            Err(error) => command.answer(Err(error)),
+            Err(error) => {
+                shared.counters.refused.count();
+                command.answer(Err(error));
+            }
         }
         let is_full = made.len() >= MOST || began.elapsed() >= LONGEST;
         next = if is_full {
@@ -106,11 +117,18 @@ async fn make_group(
             commands.try_recv().ok()
         };
     }
-    answer(made, &change.commit().await);
+    let outcome = change.commit().await;
+    shared.counters.commits.count();
+    answer(shared, made, &outcome);
 }
 
-fn answer(commands: Vec<Box<dyn Command>>, outcome: &Result<(), RegistryError>) {
+fn answer(shared: &Shared, commands: Vec<Box<dyn Command>>, outcome: &Result<(), RegistryError>) {
+    let counter = match outcome {
+        Ok(()) => &shared.counters.made,
+        Err(_) => &shared.counters.failed,
+    };
     for command in commands {
+        counter.count();
         command.answer(outcome.clone());
     }
 }

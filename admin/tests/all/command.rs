@@ -133,8 +133,15 @@ fn a_restored_backup_begins_a_new_epoch_and_says_what_is_undone() {
     let before = succeed(folder, &["verify"]);
     assert!(before.contains("epoch 1, revision 2"), "{before}");
 
-    let asked = fail(folder, &["restore", "backup.db"]);
-    assert!(asked.contains("--yes"), "{asked}");
+    // Without --yes, it is said what would be lost, and nothing is done.
+    let asked = run(folder, &["restore", "backup.db"]);
+    assert!(!asked.status.success());
+    let shown = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(
+        shown.contains("would be undone") && shown.contains("person.add p-2"),
+        "{shown}"
+    );
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));
     assert_eq!(succeed(folder, &["verify"]), before);
 
     let told = succeed(folder, &["restore", "backup.db", "--yes"]);
@@ -161,6 +168,18 @@ fn a_restored_backup_begins_a_new_epoch_and_says_what_is_undone() {
 }
 
 #[test]
+fn a_backup_takes_the_place_of_a_database_that_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    std::fs::write(folder.join("postern.db"), "no database at all").expect("written");
+    let told = succeed(folder, &["restore", "backup.db", "--yes"]);
+    assert!(told.contains("cannot be read"), "{told}");
+    assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+}
+
+#[test]
 fn a_damaged_backup_is_refused_and_the_database_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -181,4 +200,128 @@ fn a_damaged_backup_is_refused_and_the_database_stays() {
         .filter(|name| name.to_string_lossy().contains("restoring"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Runs a command with something on its standard input.
+fn with_input(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_postern-admin"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("POSTERN_DATABASE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(input.as_bytes()).expect("written");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_token_from_elsewhere_is_hashed_where_it_is_read_and_refused_if_it_could_be_guessed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let person = ["person", "new", "--name", "One", "--id", "p-1"];
+    succeed(folder, &person);
+    let import = [
+        "token",
+        "import",
+        "--name",
+        "old",
+        "--person",
+        "p-1",
+        "--expires-in",
+        "never",
+    ];
+    for (input, words) in [
+        ("hunter2hunter2hunter2hunter2hunter2\n", "128 bits"),
+        (
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "128 bits",
+        ),
+        ("short\n", "standard input"),
+        ("", "standard input"),
+    ] {
+        let refused = with_input(folder, &import, input);
+        let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && errors.contains(words),
+            "{input}: {errors}"
+        );
+        assert!(
+            input.len() < 8 || !errors.contains(input.trim()),
+            "{errors}"
+        );
+    }
+    let token = "Zk3xQ9vLw2TbY7mRc5NdF8hJp4GsA6eUi0oP1qWn";
+    let imported = with_input(folder, &import, &format!("{token}\n"));
+    assert!(imported.status.success(), "{imported:?}");
+    let list = succeed(folder, &["--json", "token", "list"]);
+    assert!(
+        list.contains("\"imported\"") && !list.contains(token),
+        "{list}"
+    );
+    let hash = postern_core::api_token::vet(token.as_bytes()).expect("a token");
+    let policy = succeed(folder, &["policy", "export"]);
+    assert!(policy.contains(&hash.to_string()), "{policy}");
+    for file in std::fs::read_dir(folder).expect("the folder") {
+        let bytes = std::fs::read(file.expect("an entry").path()).expect("a file");
+        let mut windows = bytes.windows(token.len());
+        assert!(!windows.any(|window| window == token.as_bytes()));
+    }
+}
+
+#[test]
+fn a_bare_hash_is_taken_only_if_somebody_vouches_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let person = ["person", "new", "--name", "One", "--id", "p-1"];
+    succeed(folder, &person);
+    let hash = postern_core::api_token::vet(b"Zk3xQ9vLw2TbY7mRc5NdF8hJp4GsA6eUi0oP1qWn");
+    let hash = hash.expect("a token").to_string();
+    let mut import = vec![
+        "token",
+        "import",
+        "--name",
+        "old",
+        "--person",
+        "p-1",
+        "--expires-in",
+        "30",
+        "--hash",
+        &hash,
+    ];
+    let refused = fail(folder, &import);
+    assert!(refused.contains("--vouch"), "{refused}");
+    import.push("--vouch");
+    succeed(folder, &import);
+    let list = succeed(folder, &["--json", "token", "list"]);
+    assert!(list.contains("\"vouched\""), "{list}");
+}
+
+#[test]
+fn credentials_stand_alone_on_standard_output_and_a_gateway_has_two_at_most() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let operator = succeed(folder, &["operator", "new", "ada", "--role", "auditor"]);
+    assert!(operator.starts_with("pso_") && operator.lines().count() == 1);
+    let first = succeed(folder, &["gateway", "new", "edge-1"]);
+    let second = succeed(folder, &["gateway", "new-credential", "edge-1"]);
+    assert!(first.starts_with("psg_") && second.starts_with("psg_") && first != second);
+    fail(folder, &["gateway", "new-credential", "edge-1"]);
+    let list = succeed(folder, &["--json", "gateway", "list"]);
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let id = list[0]["credentials"][0]["id"].as_str().expect("an id");
+    succeed(folder, &["gateway", "revoke-credential", id]);
+    succeed(folder, &["gateway", "new-credential", "edge-1"]);
+    let operators = succeed(folder, &["operator", "list"]);
+    assert!(
+        operators.contains("ada") && operators.contains("auditor"),
+        "{operators}"
+    );
+    succeed(folder, &["operator", "revoke", "ada"]);
+    assert!(!succeed(folder, &["operator", "list"]).contains("ada"));
 }

@@ -276,6 +276,7 @@ async fn downgrade(database: &Path) {
         database,
         &[
             "DROP INDEX record_deletion",
+            "ALTER TABLE gateway_status DROP COLUMN behind",
             "DELETE FROM _sqlx_migrations WHERE version > 1",
             "PRAGMA wal_checkpoint(TRUNCATE)",
         ],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use postern_admin::registry::callers::OperatorRole;
-use postern_core::feed::{Expected, Head, Nonce, PageId};
+use postern_core::feed::{Entry, Expected, Head, Nonce, PageId, PageReader, Put};
 use serde_json::json;
 
 use crate::service::Service;
@@ -242,4 +242,157 @@ async fn a_report_tells_when_a_token_was_used_and_never_in_the_future() {
     assert_eq!(view["last_used_on"], "edge-1");
     let used = view["last_used_at"].as_str().expect("an instant");
     assert!(used < "2999", "{used}");
+}
+
+#[tokio::test]
+async fn both_credentials_of_a_gateway_can_wait_at_the_same_time() {
+    let service = Service::new().await;
+    let first = service.gateway("edge-1").await;
+    let second = service
+        .setting
+        .change(|change| Box::pin(change.add_gateway_credential("edge-1")));
+    let second = second.await.expect("a credential").secret.to_string();
+    let prefer = [("prefer", "wait=50")];
+    let path = format!("/v1/feeds/default?after=0&epoch=1&nonce={NONCE}");
+    let waiting = async {
+        tokio::join!(
+            service.send(Method::GET, &path, &first, &prefer, ""),
+            service.send(Method::GET, &path, &second, &prefer, ""),
+        )
+    };
+    let changing = async {
+        let auditor = service.operator("eve", OperatorRole::Auditor).await;
+        // The number of those that wait says when both do.
+        loop {
+            let metrics = service.get("/metrics", &auditor).await;
+            let text = String::from_utf8_lossy(&metrics.body).into_owned();
+            if text.contains("postern_admin_heads_waiting 2\n") {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        service.setting.person("p-1").await;
+    };
+    let ((one, other), ()) = tokio::join!(waiting, changing);
+    assert_eq!((one.status, other.status), (200, 200));
+    assert_eq!(
+        (
+            one.json()["revision"].as_u64(),
+            other.json()["revision"].as_u64()
+        ),
+        (Some(1), Some(1))
+    );
+}
+
+#[tokio::test]
+async fn metrics_tell_operators_what_was_done_and_which_gateways_are_behind() {
+    let service = Service::new().await;
+    let eve = service.operator("eve", OperatorRole::Auditor).await;
+    let edge = service.gateway("edge-1").await;
+    service.setting.person("p-1").await;
+    service.setting.token("a", "p-1").await;
+    service.setting.refused_token("a", "p-1").await;
+    let head = format!("/v1/feeds/default?after=0&epoch=0&nonce={NONCE}");
+    assert_eq!(service.get(&head, &edge).await.status, 200);
+    let report = json!({"vm": "v1", "epoch": 1, "revision": 2});
+    assert_eq!(service.post("/v1/status", &edge, &report).await.status, 204);
+    assert_eq!(service.get("/metrics", "").await.status, 401);
+    let answer = service.get("/metrics", &eve).await;
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4")
+    );
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    for line in [
+        "postern_admin_revision 2",
+        "postern_admin_epoch 1",
+        "postern_admin_changes_total{outcome=\"refused\"} 1",
+        "postern_admin_changes_total{outcome=\"failed\"} 0",
+        "postern_admin_heads_total 1",
+        "postern_admin_reports_total{outcome=\"kept\"} 1",
+        "postern_admin_unauthorized_total 1",
+        "postern_admin_gateways 1",
+        "postern_admin_gateway_behind{gateway=\"edge-1\"} 0",
+    ] {
+        assert!(
+            text.lines().any(|written| written == line),
+            "{line}: {text}"
+        );
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.split_once(' ').expect("a value");
+        assert!(
+            name.starts_with("postern_admin_") && value.parse::<u64>().is_ok(),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn fifty_gateways_that_wait_all_have_a_change_and_the_same_policy() {
+    let service = std::sync::Arc::new(Service::new().await);
+    service.setting.person("p-1").await;
+    service.setting.token("before", "p-1").await;
+    let before = service.setting.registry.position();
+    let mut gateways = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let credential = service.gateway(&format!("edge-{number}")).await;
+        let service = std::sync::Arc::clone(&service);
+        gateways.spawn(async move {
+            let mut after = (0, 0);
+            let mut tokens = std::collections::BTreeSet::new();
+            loop {
+                let head = read_feed(&service, &credential, after, &mut tokens).await;
+                after = (head.epoch, head.revision);
+                if head.revision > before.revision {
+                    return (head.digest, tokens);
+                }
+            }
+        });
+    }
+    let made = service.setting.token("after", "p-1").await;
+    let position = service.setting.registry.position();
+    while let Some(gateway) = gateways.join_next().await {
+        let (digest, tokens) = gateway.expect("no panic");
+        assert_eq!(digest, position.digest);
+        assert!(
+            tokens.contains(&made.view.id) && tokens.len() == 2,
+            "{tokens:?}"
+        );
+    }
+}
+
+/// Asks for a head as a gateway does, and reads its pages.
+async fn read_feed(
+    service: &Service,
+    credential: &str,
+    (epoch, revision): (u64, u64),
+    tokens: &mut std::collections::BTreeSet<String>,
+) -> Head {
+    let nonce = Nonce::generate(&mut postern_admin::entropy::Entropy).expect("a nonce");
+    let path = format!("/v1/feeds/default?after={revision}&epoch={epoch}&nonce={nonce}");
+    let headers = [("prefer", "wait=50"), ("postern-format", "1")];
+    let answer = service
+        .send(Method::GET, &path, credential, &headers, "")
+        .await;
+    assert_eq!(answer.status, 200);
+    let expected = Expected {
+        feed: "default",
+        nonce,
+        keys: &service.keys,
+    };
+    let signatures = answer.header("postern-signature").as_bytes();
+    let head = Head::verify(&answer.body, signatures, &expected).expect("a good head");
+    for id in &head.pages {
+        let path = format!("/v1/feeds/default/pages/{id}");
+        let page = service.get(&path, credential).await;
+        let mut page = PageReader::open(*id, page.body.to_vec()).expect("a page");
+        while let Some(entry) = page.next_entry() {
+            if let Entry::Put(Put::Token(token)) = entry.expect("readable") {
+                tokens.insert(token.id);
+            }
+        }
+    }
+    head
 }

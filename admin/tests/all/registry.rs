@@ -1,5 +1,7 @@
 //! Changes of the registry.
 
+use postern_admin::database::Database;
+use postern_admin::maintenance;
 use postern_admin::registry::persons::{PersonAction, PersonChange};
 use postern_admin::registry::tokens::TokenAction;
 use postern_admin::registry::{Invalid, RegistryError};
@@ -155,4 +157,39 @@ async fn no_secret_stands_in_the_database() {
             assert!(!found, "a secret stands in the database");
         }
     }
+}
+
+#[tokio::test]
+async fn restoring_tells_which_gateways_have_more_than_the_backup() {
+    let setting = Setting::new().await;
+    setting.person("p-1").await;
+    setting.gateway("edge-1").await;
+    setting.gateway("edge-2").await;
+    let (target, backup) = (
+        setting.folder.path().join("postern.db"),
+        setting.folder.path().join("backup.db"),
+    );
+    let database = Database::open_file(&target).await.expect("a database");
+    maintenance::backup(&database, &backup)
+        .await
+        .expect("a backup");
+    database.close().await;
+    setting.token("a", "p-1").await;
+    for (gateway, revision) in [("edge-1", 2), ("edge-2", 1)] {
+        let report = serde_json::json!({"vm": "v1", "epoch": 1, "revision": revision});
+        let kept = setting.registry.report(gateway, report).await;
+        kept.expect("kept");
+    }
+    let prospect = maintenance::look(&backup, &target, "default").await;
+    let prospect = prospect.expect("looked at");
+    let ahead: Vec<_> = prospect
+        .ahead
+        .iter()
+        .map(|ahead| ahead.gateway.as_str())
+        .collect();
+    assert_eq!(ahead, ["edge-1"]);
+    assert_eq!(prospect.lost.len(), 1);
+    // Nothing was done, and nothing is left.
+    assert_eq!(setting.opened_again().await.position().epoch, 1);
+    assert!(!setting.folder.path().join("postern.db.restoring").exists());
 }

@@ -1,0 +1,215 @@
+//! Putting a backup in the place of the database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use postern_core::time::Timestamp;
+use serde::Serialize;
+
+use super::{MaintenanceError, Verified, verified, verify};
+use crate::database::Database;
+use crate::registry::{AuditLine, Registry};
+
+/// Lines of the audit log that are shown as lost, at most.
+const MAX_LOST: u32 = 1_000;
+
+/// What restoring a backup would undo.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prospect {
+    /// What the backup holds.
+    pub backup: Verified,
+    /// What the database holds that the backup would take the place of, if there is one that can be read.
+    pub before: Option<Verified>,
+    /// Why the database cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+    /// What was done after the backup, the latest first, and would be undone.
+    pub lost: Vec<AuditLine>,
+    /// Gateways that have more than the backup, by what they last reported: they decide by it until they hear of the new
+    /// epoch.
+    pub ahead: Vec<Ahead>,
+}
+
+/// A gateway that has more than a backup.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ahead {
+    /// The gateway.
+    pub gateway: String,
+    /// Its virtual machine.
+    pub vm: String,
+    /// The epoch that it had.
+    pub epoch: u64,
+    /// The revision that it had.
+    pub revision: u64,
+    /// When it said so.
+    pub reported_at: Timestamp,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Restored {
+    /// What was undone.
+    #[serde(flatten)]
+    pub prospect: Prospect,
+    /// The position after the restoration.
+    pub now: Verified,
+    /// The database that the backup took the place of is kept here.
+    pub kept: Option<PathBuf>,
+}
+
+/// Looks at what [`restore`] would undo, and changes nothing.
+///
+/// # Errors
+/// [`MaintenanceError`] if the backup is not one that could be restored.
+pub async fn look(backup: &Path, target: &Path, feed: &str) -> Result<Prospect, MaintenanceError> {
+    let copy = Copy::of(backup, target)?;
+    let database = Database::open_file(&copy.file).await?;
+    let prospect = compare(&database, target, feed).await;
+    database.close().await;
+    prospect
+}
+
+/// Puts a backup in the place of the database at `target`, which is kept beside it, and begins a new epoch: gateways take
+/// its revisions although they have seen higher ones. Nothing may have the database open.
+///
+/// # Errors
+/// [`MaintenanceError`]; the database is as it was then.
+pub async fn restore(
+    backup: &Path,
+    target: &Path,
+    feed: &str,
+    now: Timestamp,
+) -> Result<Restored, MaintenanceError> {
+    let copy = Copy::of(backup, target)?;
+    let database = Database::open_file(&copy.file).await?;
+    let prospect = compare(&database, target, feed).await?;
+    // A backup can be restored twice, and the database may be lost: the clock makes an epoch that no gateway has seen.
+    let known = prospect.before.as_ref().map_or(0, |before| before.epoch);
+    let epoch = now.as_secs().max(known.max(prospect.backup.epoch) + 1);
+    sqlx::query("UPDATE feed SET epoch = $1 WHERE name = $2")
+        .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
+        .bind(feed.to_owned())
+        .execute(database.pool())
+        .await?;
+    // All of it into the one file that is moved.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(database.pool())
+        .await?;
+    database.close().await;
+    let kept = target
+        .exists()
+        .then(|| with_suffix(target, &format!(".before-{epoch}")));
+    if let Some(kept) = &kept {
+        for suffix in FILES {
+            let from = with_suffix(target, suffix);
+            if from.exists() {
+                fs::rename(&from, with_suffix(kept, suffix)).map_err(failed(&from))?;
+            }
+        }
+    }
+    fs::rename(&copy.file, target).map_err(failed(target))?;
+    Ok(Restored {
+        now: Verified {
+            epoch,
+            ..prospect.backup.clone()
+        },
+        prospect,
+        kept,
+    })
+}
+
+async fn compare(
+    database: &Database,
+    target: &Path,
+    feed: &str,
+) -> Result<Prospect, MaintenanceError> {
+    let mut prospect = Prospect {
+        backup: verify(database, feed).await?,
+        before: None,
+        unreadable: None,
+        lost: Vec::new(),
+        ahead: Vec::new(),
+    };
+    if !target.exists() {
+        return Ok(prospect);
+    }
+    let registry = Registry::open(database.clone(), feed).await?;
+    let latest = registry.audit(None, None, 1).await?;
+    let known = latest.first().map_or(0, |line| line.id);
+    // A backup is restored when the database is damaged, too.
+    if let Err(error) = compare_with(&mut prospect, known, target, feed).await {
+        prospect.unreadable = Some(error.to_string());
+    }
+    Ok(prospect)
+}
+
+async fn compare_with(
+    prospect: &mut Prospect,
+    known: u64,
+    target: &Path,
+    feed: &str,
+) -> Result<(), MaintenanceError> {
+    let old = Database::open_file(target).await?;
+    let registry = Registry::open(old.clone(), feed).await?;
+    let position = registry.position();
+    prospect.before = Some(verified(position.epoch, position.revision, position.digest));
+    prospect.lost = registry.audit(None, None, MAX_LOST).await?;
+    prospect.lost.retain(|line| line.id > known);
+    for report in registry.reports().await? {
+        let (epoch, revision) = (report.number("epoch"), report.number("revision"));
+        if (epoch, revision) > (prospect.backup.epoch, prospect.backup.revision) {
+            prospect.ahead.push(Ahead {
+                gateway: report.gateway,
+                vm: report.vm,
+                epoch,
+                revision,
+                reported_at: report.received_at,
+            });
+        }
+    }
+    old.close().await;
+    Ok(())
+}
+
+/// What a database is made of.
+const FILES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// A copy of a backup beside the database, on the same disk, so that it can be moved there; gone when it is not.
+struct Copy {
+    file: PathBuf,
+}
+
+impl Copy {
+    fn of(backup: &Path, target: &Path) -> Result<Self, MaintenanceError> {
+        let file = with_suffix(target, ".restoring");
+        if file.exists() {
+            return Err(MaintenanceError::Exists(file));
+        }
+        fs::copy(backup, &file).map_err(failed(backup))?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        for suffix in FILES {
+            let path = with_suffix(&self.file, suffix);
+            if path.exists()
+                && let Err(error) = fs::remove_file(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "cannot be removed");
+            }
+        }
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> MaintenanceError + use<> {
+    let path = path.to_owned();
+    move |source| MaintenanceError::File { path, source }
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
