@@ -19,10 +19,12 @@ mod moment;
 mod nonce;
 mod page;
 mod page_writer;
+mod report;
 pub mod shared;
 mod signature;
 mod signing;
 mod sync;
+mod uses;
 
 pub use apply::RefusalReason;
 pub use compact::Snapshot;
@@ -34,9 +36,11 @@ pub use moment::Moment;
 pub use nonce::Nonce;
 pub use page::{MAX_PAGE, PageFault, PageId, PageReader};
 pub use page_writer::{Page, PageWriter, RecordTooLong};
+pub use report::Report;
 pub use signature::{MAX_SIGNATURES, Signatures, SignaturesFault};
 pub use signing::{HeadKey, HeadKeyError};
 pub use sync::{
-    HeadRequest, InForce, News, Next, Position, Refusal, Shared, SharedPages, Source, Sync,
-    SyncFault, TIMEOUT, WAIT, Work,
+    Changes, HeadRequest, InForce, News, Next, Position, Refusal, Shared, SharedPages, Source,
+    Sync, SyncFault, TIMEOUT, WAIT, Work,
 };
+pub use uses::Uses;

@@ -18,8 +18,8 @@ pub use outcome::{Action, Forward, Outcome, Record, Terms, Value};
 use crate::config::{Config, ConfigFault, ConfigRule, Written};
 use crate::feed::{Sync, Work};
 use crate::keyring::KeyRing;
-use crate::policy::Policy;
 use crate::policy::document::Document;
+use crate::policy::{Phase, Policy};
 use crate::random::{Random, RandomFailed};
 use crate::roots::RootKeys;
 use crate::time::Timestamp;
@@ -108,12 +108,17 @@ impl Gate {
 
     /// Does a step of work on the policy that is to come, of about `budget` records, and takes it once it is whole.
     pub fn work(&mut self, sync: &mut Sync, budget: usize, random: &mut dyn Random) -> Work {
-        let before = self.policy.keys().to_vec();
+        if self.policy.phase() != Phase::Checked {
+            return sync.work(&mut self.policy, budget);
+        }
+        let keys = self.policy.keys().to_vec();
+        let epoch = sync.in_force().map(|in_force| in_force.position.epoch);
         let work = sync.work(&mut self.policy, budget);
-        if let Work::Switched(_) = work
-            && self.policy.keys() != before
-        {
-            self.take_keys(random);
+        if let Work::Switched(in_force) = &work {
+            // In another epoch an id may be another token's, so what was made for it is not to be used again.
+            if self.policy.keys() != keys || Some(in_force.position.epoch) != epoch {
+                self.take_keys(random);
+            }
         }
         work
     }
@@ -155,6 +160,11 @@ impl Gate {
     pub fn remembering(mut self, random: &mut dyn Random) -> Result<Self, RandomFailed> {
         self.keys.remember(random)?;
         Ok(self)
+    }
+
+    /// The root keys of this gateway.
+    pub fn roots(&self) -> &RootKeys {
+        &self.roots
     }
 
     /// The configuration.

@@ -63,6 +63,11 @@ impl Download {
         download
     }
 
+    /// All pages in their order.
+    pub(super) fn pages(&self) -> &[PageId] {
+        &self.pages
+    }
+
     /// A page to ask for now, and when its answer must be there.
     pub(super) fn next_wanted(&mut self, now: Moment, timeout: u64) -> Option<PageId> {
         let wanted =

@@ -109,6 +109,11 @@ impl PublicKeys {
         Self(keys)
     }
 
+    /// All of them, in the order in which they are listed.
+    pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
+        self.0.iter()
+    }
+
     /// The key of this name.
     #[must_use]
     pub fn get(&self, id: KeyId) -> Option<&PublicKey> {

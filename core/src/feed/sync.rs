@@ -20,7 +20,7 @@ mod tests;
 
 pub use self::fault::{Refusal, SyncFault};
 pub use self::position::Position;
-pub use self::terms::{HeadRequest, News, Next, Shared, SharedPages, Work};
+pub use self::terms::{Changes, HeadRequest, News, Next, Shared, SharedPages, Work};
 use super::apply::{Application, Progress, RefusalReason};
 use super::backoff::{Backoff, jitter};
 use super::download::{Arrival, Download};
@@ -157,6 +157,33 @@ impl Sync {
     pub fn freshness(&self, now: Moment) -> Freshness {
         let contact = self.in_force.map(|in_force| in_force.contact);
         Freshness::of(contact, now, self.source.patience)
+    }
+
+    /// Whether nothing was asked and nothing is being read: [`Sync::next`] then asks for a head, or waits until it may.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether a policy is being read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        matches!(self.state, State::Reading(_))
+    }
+
+    /// The changes that the feed has told, and that are being read; `None` if what is being read is a whole policy, or is
+    /// not the feed's.
+    #[must_use]
+    pub fn changes(&self) -> Option<Changes> {
+        match (&self.state, &self.in_force) {
+            (State::Reading(reading), Some(in_force)) if reading.origin == Origin::Changes => {
+                Some(Changes {
+                    base: in_force.position,
+                    pages: reading.download.pages().to_vec(),
+                })
+            }
+            _ => None,
+        }
     }
 
     /// Failures since the last answer that could be used.

@@ -2,7 +2,7 @@
 
 use super::super::compact::{MAX_COMPACT, Snapshot};
 use super::super::page::PageId;
-use super::super::sync::{InForce, Position};
+use super::super::sync::{Changes, InForce, Position};
 use super::board::{Board, Kept, Step};
 use super::{RING, SharedData, SharedDataFailed, Shelf};
 use crate::policy::Policy;
@@ -109,11 +109,16 @@ impl Keeper {
         }
     }
 
-    /// Notes that another policy came into force: by the pages kept since [`Keeper::begin`] as changes of `base`, or, if
+    /// Notes that another policy came into force: by these changes, whose pages were kept since [`Keeper::begin`], or, if
     /// that is `None`, as a whole.
-    pub fn switched(&mut self, base: Option<Position>, policy: InForce) {
-        let pages = std::mem::take(&mut self.pages);
+    pub fn switched(&mut self, changes: Option<&Changes>, policy: InForce) {
+        let kept = std::mem::take(&mut self.pages);
         let is_overrun = std::mem::take(&mut self.is_overrun);
+        // They may have come in another order than that in which they apply.
+        let find = |page: &PageId| kept.iter().find(|(_, other)| other == page).copied();
+        let pages =
+            changes.and_then(|changes| changes.pages.iter().map(find).collect::<Option<Vec<_>>>());
+        let base = changes.map(|changes| changes.base);
         let board = self.board.get_or_insert_with(|| Board {
             policy,
             steps: Vec::new(),
@@ -121,8 +126,8 @@ impl Keeper {
         });
         let continues = base == Some(board.policy.position);
         board.policy = policy;
-        match base {
-            Some(base) if continues && !is_overrun => {
+        match (base, pages) {
+            (Some(base), Some(pages)) if continues && !is_overrun => {
                 board.steps.push(Step {
                     base,
                     policy,

@@ -9,7 +9,7 @@ use super::super::freshness::{Freshness, Patience};
 use super::super::key::PublicKeys;
 use super::super::moment::Moment;
 use super::super::page_writer::{Page, PageWriter};
-use super::super::sync::{InForce, Next, Position, SharedPages, Source, Sync, Work};
+use super::super::sync::{Changes, InForce, Next, Position, SharedPages, Source, Sync, Work};
 use super::*;
 use crate::clock::EARLIEST;
 use crate::policy::{Phase, Policy, Reading};
@@ -114,12 +114,13 @@ impl Reader {
     fn reads(&mut self, pages: &[Vec<String>]) {
         self.policy.begin(Reading::Changes).unwrap();
         self.keeper.begin();
-        for lines in pages {
-            let page = page(lines);
-            for line in lines {
-                let entry: Entry = serde_json::from_str(line).unwrap();
-                self.policy.stage(entry.change()).unwrap();
-            }
+        for line in pages.iter().flatten() {
+            let entry: Entry = serde_json::from_str(line).unwrap();
+            self.policy.stage(entry.change()).unwrap();
+        }
+        let pages: Vec<_> = pages.iter().map(|lines| page(lines)).collect();
+        // They come as they like.
+        for page in pages.iter().rev() {
             self.keeper
                 .keep_page(&mut self.host, page.id, &page.body)
                 .unwrap();
@@ -128,11 +129,14 @@ impl Reader {
         while self.policy.advance(1000).unwrap() != Phase::Checked {}
         self.policy.switch().unwrap();
         while self.policy.advance(1000).unwrap() != Phase::Settled {}
-        let base = self.in_force.position;
+        let changes = Changes {
+            base: self.in_force.position,
+            pages: pages.iter().map(|page| page.id).collect(),
+        };
         self.in_force.position.revision += 1;
         self.in_force.contact = self.in_force.contact.after(10);
         self.in_force.digest = self.policy.store().digest();
-        self.keeper.switched(Some(base), self.in_force);
+        self.keeper.switched(Some(&changes), self.in_force);
         self.tell();
     }
 
@@ -254,6 +258,35 @@ fn a_worker_follows_change_by_change_and_a_new_one_reads_a_snapshot_and_what_cam
         );
         assert_eq!(worker.sync.in_force(), Some(&reader.in_force));
     }
+}
+
+#[test]
+fn pages_apply_in_the_order_of_their_head_whatever_order_they_came_in() {
+    let mut reader = Reader::new(MAX);
+    while !reader.writes_snapshot() {}
+    let mut follower = Follower::new();
+    follower.follows(&reader.host);
+    reader.reads(&[vec![person(0, true)], vec![person(0, false)]]);
+    assert_eq!(follower.follows(&reader.host), ["changes"]);
+    let digest = reader.policy.store().digest();
+    assert_eq!(follower.policy.store().digest(), digest);
+}
+
+#[test]
+fn changes_of_which_a_page_was_not_kept_are_not_offered() {
+    let mut reader = Reader::new(MAX);
+    while !reader.writes_snapshot() {}
+    let base = reader.in_force.position;
+    let changes = Changes {
+        base,
+        pages: vec![page(&[role(1)]).id],
+    };
+    reader.in_force.position.revision += 1;
+    reader.keeper.begin();
+    reader.keeper.switched(Some(&changes), reader.in_force);
+    let board = reader.keeper.board().unwrap();
+    assert_eq!(board.offer(Some(base)), None);
+    assert!(reader.keeper.needs_snapshot());
 }
 
 #[test]

@@ -62,6 +62,15 @@ pub enum Work {
     Refused(Refusal),
 }
 
+/// What leads from one policy to the next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Changes {
+    /// The policy that is changed.
+    pub base: Position,
+    /// The feed's pages, in the order in which they apply.
+    pub pages: Vec<PageId>,
+}
+
 /// A policy that other workers of a gateway keep for this one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shared {
