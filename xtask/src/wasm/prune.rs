@@ -37,6 +37,7 @@ pub(crate) enum PruneError {
 pub(crate) fn prune(raw: &[u8], abi: &Abi) -> Result<Vec<u8>, PruneError> {
     let mut module =
         Module::from_buffer(raw).map_err(|error| PruneError::Rewrite(format!("{error:#}")))?;
+    take_own(&mut module, &abi.exports);
     cut_exports(&mut module, &abi.exports)?;
     let mut stubbed = stub_imports(&mut module, &abi.imports)?;
     stubbed.extend(stubs::unused_wrappers(&module));
@@ -48,6 +49,26 @@ pub(crate) fn prune(raw: &[u8], abi: &Abi) -> Result<Vec<u8>, PruneError> {
     match list(abi.imports.difference(&left)) {
         Some(names) => Err(PruneError::UnreachedImports(names)),
         None => Ok(module.emit_wasm()),
+    }
+}
+
+/// Lets a callback of the filter's own take the place of the SDK's: `postern_on_…` that of `proxy_on_…`. Two functions of
+/// one name cannot be linked, and the SDK's cannot be left out.
+fn take_own(module: &mut Module, kept: &BTreeSet<String>) {
+    for name in kept {
+        let Some(own) = name.strip_prefix("proxy_") else {
+            continue;
+        };
+        let own = format!("postern_{own}");
+        let item = module.exports.iter().find(|export| export.name == own);
+        let Some(item) = item.map(|export| export.item) else {
+            continue;
+        };
+        for export in module.exports.iter_mut() {
+            if export.name == *name {
+                export.item = item;
+            }
+        }
     }
 }
 
@@ -134,6 +155,24 @@ mod tests {
             (func $tick (export "proxy_on_tick") (result i32) (call $helper))
             (func $helper (result i32) (i32.const 7)))
     "#;
+
+    #[test]
+    fn a_callback_of_the_filters_own_takes_the_place_of_the_sdks() {
+        let module = r#"
+            (module
+                (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (func $sdk (export "proxy_on_tick") (unreachable))
+                (func $own (export "postern_on_tick")
+                    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 0)))))
+        "#;
+        let raw = wat::parse_str(module).expect("it is a module");
+        let pruned = prune(&raw, &abi(&["memory", "proxy_on_tick"], &["proxy_log"]));
+        let pruned = Module::from_buffer(&pruned.expect("pruned")).expect("a module");
+        let names: Vec<_> = pruned.exports.iter().map(|export| &export.name).collect();
+        assert_eq!(names, ["memory", "proxy_on_tick"]);
+        assert_eq!(pruned.imports.iter().count(), 1);
+    }
 
     fn abi(exports: &[&str], imports: &[&str]) -> Abi {
         Abi {
