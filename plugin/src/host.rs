@@ -7,7 +7,17 @@
     reason = "the one module that calls the host: imports are unsafe to call"
 )]
 
+#[cfg(feature = "sync")]
+mod calls;
+#[cfg(feature = "sync")]
+mod shared;
+
 use std::ptr;
+
+#[cfg(feature = "sync")]
+pub(crate) use calls::{http_call, response_body};
+#[cfg(feature = "sync")]
+pub(crate) use shared::{property, set_shared_data, shared_data};
 
 /// A status other than OK, as the ABI numbers them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,8 +41,6 @@ pub(crate) enum Level {
 }
 
 const REQUEST_BODY: u32 = 0;
-#[cfg(feature = "sync")]
-const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
 const COUNTER: u32 = 0;
@@ -109,13 +117,6 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
 pub(crate) fn request_body(length: usize) -> Result<Vec<u8>, Status> {
     // SAFETY: `owned` passes pointers that are valid for writing.
     owned(|data, size| unsafe { proxy_get_buffer_bytes(REQUEST_BODY, 0, length, data, size) })
-}
-
-/// The body of the answer to a call; readable where the answer is handed over only.
-#[cfg(feature = "sync")]
-pub(crate) fn call_response_body(length: usize) -> Result<Vec<u8>, Status> {
-    // SAFETY: `owned` passes pointers that are valid for writing.
-    owned(|data, size| unsafe { proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, length, data, size) })
 }
 
 /// All pairs of a map, encoded.
@@ -210,10 +211,10 @@ pub(crate) fn set_effective_context(context: u32) -> Result<(), Status> {
     check(unsafe { proxy_set_effective_context(context) })
 }
 
-/// Adds one to a counter.
-pub(crate) fn increment(counter: u32) -> Result<(), Status> {
+/// Adds to a counter.
+pub(crate) fn add(counter: u32, number: i64) -> Result<(), Status> {
     // SAFETY: no memory is passed.
-    check(unsafe { proxy_increment_metric(counter, 1) })
+    check(unsafe { proxy_increment_metric(counter, number) })
 }
 
 /// The wall clock, in nanoseconds since the Unix epoch.

@@ -24,5 +24,5 @@ mod sync;
 // The SDK's macro writes `#[no_mangle]`, which `deny(unsafe_code)` passes in code of another crate's macro.
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Warn);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|context| Box::new(root::Root::new(context)));
 }}

@@ -49,7 +49,7 @@ impl Metrics {
             &self.decided
         };
         if let Some(&Ok(counter)) = counters.0.get(reason.index()) {
-            note(host::increment(counter));
+            note(host::add(counter, 1));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use postern_core::clock::ClockGuard;
 use postern_core::config::{ConfigFault, gateway_id_of};
 use postern_core::decision_id::DecisionIds;
-use postern_core::gate::Gate;
+use postern_core::gate::{Gate, Standing};
 use postern_core::id::Shown;
 use postern_core::reason::Reason;
 use postern_core::time::Timestamp;
@@ -19,16 +19,10 @@ use crate::held::Held;
 use crate::host::{self, Level};
 use crate::metrics::Metrics;
 use crate::stream::{self, Stream};
-use crate::sync::Client;
+use crate::sync::{self, Client};
 
 /// How often `on_tick` comes, in milliseconds.
 const TICK: u32 = 1000;
-
-/// The same, with policy sync: answers come by themselves, so only pauses and failures wait for a tick.
-const SYNC_TICK: u32 = 200;
-
-/// The same, while there is a policy to work on: a third of the time then.
-const BUSY_TICK: u32 = 10;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -36,8 +30,8 @@ const NANOSECONDS: u64 = 1_000_000_000;
 const MAX_FAULTS_LOGGED: usize = 10;
 
 /// A root context. It is empty until a configuration has been accepted.
-#[derive(Default)]
 pub(crate) struct Root {
+    context: u32,
     configured: RefCell<Option<Rc<Configured>>>,
 }
 
@@ -66,16 +60,13 @@ impl Configured {
     }
 
     /// Lets policy sync go on. While there is work left, ticks come faster.
-    fn drive(&self, context: &dyn Context) {
+    fn drive(&self) {
         let Some(client) = &self.client else { return };
+        let wall = now(&self.clock);
         if let (Ok(mut client), Ok(mut gate)) =
             (client.try_borrow_mut(), self.gate.try_borrow_mut())
         {
-            let period = if client.drive(context, &mut gate) {
-                BUSY_TICK
-            } else {
-                SYNC_TICK
-            };
+            let period = client.drive(&mut gate, wall);
             if self.tick.replace(period) != period && host::set_tick_period(period).is_err() {
                 host::log(
                     Level::Error,
@@ -84,19 +75,51 @@ impl Configured {
             }
         }
     }
+
+    /// Takes the answer to a call of policy sync.
+    #[cfg(feature = "sync")]
+    pub(crate) fn answered(&self, call: u32, body_size: usize) {
+        if let Some(client) = &self.client
+            && let Ok(mut client) = client.try_borrow_mut()
+        {
+            client.arrived(call, body_size);
+        }
+        self.drive();
+    }
+
+    /// Notes that a token was used.
+    pub(crate) fn used(&self, token: &str) {
+        if let Some(client) = &self.client
+            && let Ok(mut client) = client.try_borrow_mut()
+        {
+            client.used(token);
+        }
+    }
 }
 
 impl Root {
+    /// The root context of this id.
+    pub(crate) fn new(context: u32) -> Self {
+        Self {
+            context,
+            configured: RefCell::default(),
+        }
+    }
+
     fn configure(&self, json: &[u8]) -> Result<(), String> {
         let clock = ClockGuard::default();
         let now = now(&clock);
         let gate = Gate::from_json(json, now, host::environment).map_err(|faults| list(&faults))?;
-        let gate = gate
+        let mut gate = gate
             .remembering(&mut HostRandom)
             .map_err(|error| error.to_string())?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
-        let client = Client::of(&gate)?;
-        let tick = if client.is_some() { SYNC_TICK } else { TICK };
+        let client = Client::of(&mut gate, now)?;
+        let tick = if client.is_some() {
+            Client::first_tick()
+        } else {
+            TICK
+        };
         let needs_ticks = gate.config().form || client.is_some();
         if needs_ticks && host::set_tick_period(tick).is_err() {
             return Err(
@@ -110,8 +133,9 @@ impl Root {
             .map_err(|_| "a request is being decided".to_owned())?;
         // Last, since a configuration that is refused has nothing to show.
         report(&gate);
-        *slot = Some(Rc::new(Configured {
-            metrics: Metrics::define(&gate, now),
+        let configured = Rc::new(Configured {
+            // Without a policy, none has come into force.
+            metrics: Metrics::define(&gate, now.filter(|_| gate.standing() == Standing::Good)),
             gate: RefCell::new(gate),
             client: client.map(RefCell::new),
             tick: Cell::new(tick),
@@ -119,7 +143,9 @@ impl Root {
             held: Held::default(),
             line: RefCell::default(),
             clock,
-        }));
+        });
+        sync::register(self.context, &configured);
+        *slot = Some(configured);
         Ok(())
     }
 
@@ -131,25 +157,7 @@ impl Root {
     }
 }
 
-impl Context for Root {
-    fn on_http_call_response(
-        &mut self,
-        call: u32,
-        _headers: usize,
-        body_size: usize,
-        _trailers: usize,
-    ) {
-        let Some(configured) = self.current() else {
-            return;
-        };
-        if let Some(client) = &configured.client
-            && let Ok(mut client) = client.try_borrow_mut()
-        {
-            client.arrived(call, body_size);
-        }
-        configured.drive(self);
-    }
-}
+impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -176,7 +184,7 @@ impl RootContext for Root {
         let (Some(configured), Ok(now)) = (self.current(), host::monotonic_clock()) else {
             return;
         };
-        configured.drive(self);
+        configured.drive();
         for context in configured.held.overdue(now) {
             // A stream that has ended meanwhile has released itself, so the context is there.
             if host::set_effective_context(context).is_ok() {
@@ -217,6 +225,13 @@ fn report(gate: &Gate) {
             policy.store().digest().to_hex(),
         ),
     );
+    report_missing_roots(gate);
+}
+
+/// Tells which keys of the policy cannot be used here.
+pub(crate) fn report_missing_roots(gate: &Gate) {
+    let config = gate.config();
+    let gateway = Shown(&config.gateway_id);
     for (kid, root) in gate.keys().missing_roots() {
         host::log(
             Level::Warn,

@@ -212,6 +212,11 @@ fn clean_trailers(shadow: bool) -> Result<(), ()> {
 /// reason to refuse the request.
 fn leave(configured: &Configured, record: &Record<'_>) {
     configured.metrics.count(record.reason, record.shadow);
+    if let Some(token) = &record.token
+        && record.reason.problem().is_none()
+    {
+        configured.used(token.as_str());
+    }
     let (Ok(gate), Ok(mut buffer)) = (
         configured.gate.try_borrow(),
         configured.line.try_borrow_mut(),

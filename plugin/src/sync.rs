@@ -1,59 +1,94 @@
 //! Policy sync: the calls that `postern_core::feed` asks for, and what becomes of their answers.
 
+mod link;
 mod metrics;
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod reports;
+mod roots;
+mod troubles;
+mod workers;
 
 use postern_core::api_token::Caller;
-use postern_core::config::{ConfigFault, ConfigRule, SyncConfig};
+use postern_core::config::{ConfigFault, ConfigRule};
 use postern_core::feed::{
-    Freshness, HeadRequest, MAX_HEAD, MAX_PAGE, Moment, News, Next, PageId, Signatures, Sync,
-    TIMEOUT, WAIT, Work, is_clock_doubtful,
+    Changes, Freshness, InForce, MAX_HEAD, MAX_PAGE, Moment, News, Next, PageId, Refusal, Sync,
+    SyncFault, TIMEOUT, WAIT, Work, is_clock_doubtful,
 };
 use postern_core::gate::{Gate, Standing};
-use postern_core::headers::HeaderMap;
-use postern_core::policy::document::Document;
-use postern_core::time::{Seconds, Timestamp};
-use proxy_wasm::traits::Context;
+use postern_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::entropy::HostRandom;
-use crate::host::{self, Level, Map};
-
-use metrics::SyncMetrics;
+use crate::host::{self, Level};
+use link::{Answer, Call, Failure, Link, NotSent};
+use metrics::{Count, Origin, SyncMetrics};
+use reports::Reports;
+pub(crate) use roots::{answered, register};
+use troubles::{Kind, Troubles};
+use workers::Workers;
 
 /// Records of one step of work, a fraction of a millisecond.
 const STEP: usize = 256;
 
 /// How long one callback may work on the policy that is to come: requests of this worker wait for it.
-const WORK: u64 = 4;
+const WORK: Effort = Effort {
+    millis: 4,
+    steps: 64,
+};
 
-/// What a call was for.
-enum Call {
-    Head,
-    Page(PageId),
+/// The same while there is no policy yet, so that requests are refused anyway.
+const FIRST_WORK: Effort = Effort {
+    millis: 8,
+    steps: 128,
+};
+
+/// The same when a configuration is taken: without the policy that other workers have, its first requests would be
+/// refused.
+const START: Effort = Effort {
+    millis: 1_000,
+    steps: 8_192,
+};
+
+/// How often `on_tick` comes, in milliseconds. Answers come by themselves, so ticks are for pauses, failures, and what
+/// other workers have: a change is in force with them so much later.
+const TICK: u32 = 100;
+
+/// The same, while there is a policy to work on: less than half of the time then.
+const BUSY_TICK: u32 = 10;
+
+/// The same, while there is no policy yet.
+const FIRST_TICK: u32 = 1;
+
+/// How much is done in one go: whatever is spent first.
+#[derive(Clone, Copy)]
+struct Effort {
+    millis: u64,
+    steps: u32,
 }
 
 /// Reads one feed.
 pub(crate) struct Client {
-    config: SyncConfig,
-    credential: Zeroizing<String>,
     sync: Sync,
-    calls: BTreeMap<u32, Call>,
+    link: Link,
+    workers: Workers,
     metrics: SyncMetrics,
-    /// The log says once that something fails, and once that it works again.
-    is_failing: bool,
+    troubles: Troubles,
+    reports: Reports,
+    /// What is being read, if it is changes; kept until they are in force.
+    changes: Option<Changes>,
+    origin: Origin,
     freshness: Freshness,
+    asks: bool,
+    wall: Option<Timestamp>,
 }
 
 impl Client {
-    /// What reads the feed, where the configuration names one.
-    pub(crate) fn of(gate: &Gate) -> Result<Option<Self>, String> {
-        let Some(config) = &gate.config().sync else {
+    /// What reads the feed, where the configuration names one. What other workers have is taken at once.
+    pub(crate) fn of(gate: &mut Gate, wall: Option<Timestamp>) -> Result<Option<Self>, String> {
+        let config = gate.config();
+        let Some(source) = &config.sync else {
             return Ok(None);
         };
-        let name = &config.credential_env;
+        let name = &source.credential_env;
         let fault = |rule: ConfigRule| {
             let path = "sync.credential_env".to_owned();
             ConfigFault { path, rule }.to_string()
@@ -64,19 +99,34 @@ impl Client {
         if Caller::Gateway.inspect(credential.as_bytes()).is_none() {
             return Err(fault(ConfigRule::Credential(name.clone())));
         }
-        Ok(Some(Self::new(config.clone(), credential)))
+        let now = moment().ok_or_else(|| "sync: the host has no monotonic clock".to_owned())?;
+        let workers = Workers::join(config, gate, now)?;
+        let mut vm = String::new();
+        for byte in workers.me.0.iter().take(8) {
+            vm.push_str(&format!("{byte:02x}"));
+        }
+        let mut client = Self {
+            sync: Sync::new(source.source.clone()),
+            link: Link::new(source, &credential),
+            workers,
+            metrics: SyncMetrics::define(),
+            troubles: Troubles::of(&config.gateway_id),
+            reports: Reports::of(vm, now),
+            changes: None,
+            origin: Origin::None,
+            freshness: Freshness::Never,
+            asks: false,
+            wall,
+        };
+        client.look(now);
+        client.work(gate, now, START);
+        client.judge(gate, now);
+        Ok(Some(client))
     }
 
-    fn new(config: SyncConfig, credential: Zeroizing<String>) -> Self {
-        Self {
-            sync: Sync::new(config.source.clone()),
-            config,
-            credential,
-            calls: BTreeMap::new(),
-            metrics: SyncMetrics::define(),
-            is_failing: false,
-            freshness: Freshness::Never,
-        }
+    /// The period of ticks to begin with.
+    pub(crate) const fn first_tick() -> u32 {
+        TICK
     }
 
     /// Whether the wall clock is too far behind that of whoever made the policy.
@@ -85,167 +135,176 @@ impl Client {
         in_force.is_some_and(|in_force| is_clock_doubtful(wall, in_force.issued_at))
     }
 
-    /// Sends what is to be sent, works on what has come, and says whether there is more to work on.
-    pub(crate) fn drive(&mut self, context: &dyn Context, gate: &mut Gate) -> bool {
-        let Some(now) = moment() else { return false };
-        loop {
-            match self.sync.next(now, &mut HostRandom) {
-                Ok(Next::Head(request)) => self.ask(context, now, &request),
-                Ok(Next::Page(page)) => self.fetch(context, now, page),
-                Ok(_) => break,
-                Err(error) => {
-                    self.fails(&error.to_string());
-                    break;
-                }
-            }
+    /// A token was used.
+    pub(crate) fn used(&mut self, token: &str) {
+        if let Some(wall) = self.wall {
+            self.reports.used(token, wall);
         }
-        let is_busy = self.work(gate, now);
+    }
+
+    /// Sends what is to be sent, works on what has come, and says when it wants to go on, in milliseconds.
+    pub(crate) fn drive(&mut self, gate: &mut Gate, wall: Option<Timestamp>) -> u32 {
+        let Some(now) = moment() else { return TICK };
+        self.wall = wall;
+        let in_force = self.sync.in_force();
+        self.asks = self.workers.ask(now, in_force, self.sync.freshness(now));
+        self.look(now);
+        let effort = match gate.standing() {
+            Standing::NoPolicy => FIRST_WORK,
+            _ => WORK,
+        };
+        let is_busy = self.work(gate, now, effort) || self.keep(gate, now);
         self.judge(gate, now);
-        is_busy
+        self.report(now);
+        match (is_busy, gate.standing()) {
+            (false, _) => TICK,
+            (true, Standing::NoPolicy) => FIRST_TICK,
+            (true, _) => BUSY_TICK,
+        }
     }
 
     /// Takes the answer to a call. Those of calls that are not ours are none of our business.
     pub(crate) fn arrived(&mut self, call: u32, body_size: usize) {
         let Some(now) = moment() else { return };
-        match self.calls.remove(&call) {
+        match self.link.answered(call) {
             Some(Call::Head) => self.head_arrived(now, body_size),
             Some(Call::Page(page)) => self.page_arrived(now, page, body_size),
+            Some(Call::Report) => self.report_arrived(now, body_size),
             None => {}
         }
     }
 
-    fn ask(&mut self, context: &dyn Context, now: Moment, request: &HeadRequest) {
-        let path = format!(
-            "/v1/feeds/{}?after={}&epoch={}&nonce={}",
-            self.config.source.feed, request.after, request.epoch, request.nonce
-        );
-        let wait = format!("wait={}", request.wait.as_secs());
-        let mut extra = Vec::with_capacity(1);
-        if request.wait.as_secs() > 0 {
-            extra.push(("prefer", wait.as_str()));
+    /// Looks what the other workers have.
+    fn look(&mut self, now: Moment) {
+        if self.workers.is_reading() {
+            return;
         }
-        match self.dispatch(context, &path, &extra, request.wait) {
-            Some(call) => {
-                self.metrics.polled();
-                self.calls.insert(call, Call::Head);
-            }
-            None => self.head_failed(now, None, "the host does not take the call"),
-        }
-    }
-
-    fn fetch(&mut self, context: &dyn Context, now: Moment, page: PageId) {
-        let path = format!("/v1/feeds/{}/pages/{page}", self.config.source.feed);
-        match self.dispatch(context, &path, &[], Seconds::new(0)) {
-            Some(call) => {
-                self.calls.insert(call, Call::Page(page));
-            }
-            None => self.page_failed(now, page, None, "the host does not take the call"),
+        let in_force = self.sync.in_force().copied();
+        match self.workers.look(in_force.as_ref()) {
+            Ok(Some(board)) => match board.offer(in_force.map(|in_force| in_force.position)) {
+                Some(shared) => {
+                    if self.sync.read_shared(shared) {
+                        self.workers.read(board);
+                    }
+                }
+                None => {
+                    self.sync.renew(&board.policy);
+                }
+            },
+            Ok(None) => {}
+            Err(fault) => self.fails(now, Kind::Shared, &fault.to_string()),
         }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "only the SDK can hand over the answer; the statuses that it expects are those that the ABI lists"
-    )]
-    fn dispatch(
-        &self,
-        context: &dyn Context,
-        path: &str,
-        extra: &[(&str, &str)],
-        wait: Seconds,
-    ) -> Option<u32> {
-        let authorization = Zeroizing::new(format!("Bearer {}", self.credential.as_str()));
-        let format = Document::FORMAT.to_string();
-        let mut headers = vec![
-            (":method", "GET"),
-            (":path", path),
-            (":authority", self.config.authority.as_str()),
-            ("authorization", authorization.as_str()),
-            ("postern-format", format.as_str()),
-        ];
-        headers.extend_from_slice(extra);
-        // Above the wait that was asked for, and below the moment at which the answer is given up for lost.
-        let timeout = Duration::from_secs(wait.as_secs() + TIMEOUT.as_secs() - 5);
-        context
-            .dispatch_http_call(&self.config.cluster, headers, None, Vec::new(), timeout)
-            .ok()
-    }
-
-    fn head_arrived(&mut self, now: Moment, body_size: usize) {
-        let answer = match Answer::read(body_size, MAX_HEAD) {
-            Ok(answer) => answer,
-            Err(failure) => return self.head_failed(now, failure.retry_after, &failure.text),
-        };
-        let taken = self
-            .sync
-            .on_head(now, &answer.body, &answer.signatures, &mut HostRandom);
-        match taken {
-            Ok(News::Reading(position)) => {
-                host::log(
-                    Level::Info,
-                    &format!("postern: reading policy revision {position}"),
-                );
-                self.works();
-            }
-            Ok(_) => self.works(),
-            Err(fault) => self.fails(&fault.to_string()),
-        }
-    }
-
-    fn page_arrived(&mut self, now: Moment, page: PageId, body_size: usize) {
-        let answer = match Answer::read(body_size, MAX_PAGE) {
-            Ok(answer) => answer,
-            Err(failure) => {
-                return self.page_failed(now, page, failure.retry_after, &failure.text);
-            }
-        };
-        match self.sync.on_page(now, page, answer.body, &mut HostRandom) {
-            Ok(()) => self.metrics.page_applied(),
-            Err(fault) => {
-                self.metrics.page_refused();
-                self.fails(&fault.to_string());
-            }
-        }
-    }
-
-    fn head_failed(&mut self, now: Moment, retry_after: Option<Seconds>, text: &str) {
-        let noted = self.sync.on_head_failure(now, retry_after, &mut HostRandom);
-        self.fails(&noted.map_or_else(|error| error.to_string(), |()| text.to_owned()));
-    }
-
-    fn page_failed(&mut self, now: Moment, page: PageId, retry_after: Option<Seconds>, text: &str) {
-        let noted = self
-            .sync
-            .on_page_failure(now, page, retry_after, &mut HostRandom);
-        self.fails(&noted.map_or_else(|error| error.to_string(), |()| text.to_owned()));
-    }
-
-    fn work(&mut self, gate: &mut Gate, since: Moment) -> bool {
+    /// Asks for what is wanted. Returns whether some of it came at once, from other workers.
+    fn send(&mut self, now: Moment) -> bool {
+        let mut has_come = false;
         loop {
+            if self.sync.is_idle() && !self.asks {
+                return has_come;
+            }
+            match self.sync.next(now, &mut HostRandom) {
+                Ok(Next::Head(request)) => match self.link.ask_head(&request) {
+                    Ok(()) => self.metrics.count(Count::Polls),
+                    Err(NotSent) => self.head_failed(now, not_sent()),
+                },
+                Ok(Next::Page(page)) => {
+                    if self.link.ask_page(page).is_err() {
+                        self.page_failed(now, page, not_sent());
+                    }
+                }
+                Ok(Next::Shared(page)) => {
+                    has_come = true;
+                    self.take_shared(now, page);
+                }
+                Ok(_) => return has_come,
+                Err(error) => {
+                    self.fails(now, Kind::Host, &error.to_string());
+                    return has_come;
+                }
+            }
+        }
+    }
+
+    /// Works on what has come. Returns whether there is more to do.
+    fn work(&mut self, gate: &mut Gate, since: Moment, effort: Effort) -> bool {
+        for _ in 0..effort.steps {
+            let has_come = self.send(since);
             match gate.work(&mut self.sync, STEP, &mut HostRandom) {
-                Work::Idle => return false,
-                Work::Switched(in_force) => {
-                    self.metrics.switched(&in_force, gate);
-                    host::log(
-                        Level::Info,
-                        &format!(
-                            "postern: policy revision {} is in force: {} tokens, {} keys, digest {}",
-                            in_force.position,
-                            gate.policy().token_count(),
-                            gate.policy().keys().len(),
-                            in_force.digest.to_hex()
-                        ),
-                    );
+                Work::Idle if !has_come => {
+                    // A reading from other workers that has ended without a word has failed.
+                    if self.workers.is_reading() && !self.sync.is_reading() {
+                        self.workers.stop_reading(true);
+                    }
+                    return false;
                 }
-                Work::Refused(refusal) => {
-                    self.metrics.refused();
-                    host::log(Level::Error, &format!("postern: policy {refusal}"));
-                }
+                Work::Switched(in_force) => self.switched(since, &in_force, gate),
+                Work::Refused(refusal) => self.refused(since, &refusal),
                 _ => {}
             }
             let spent = moment().and_then(|now| now.since(since));
-            if spent.is_none_or(|spent| spent >= WORK) {
-                return true;
+            if spent.is_none_or(|spent| spent >= effort.millis) {
+                break;
+            }
+        }
+        true
+    }
+
+    fn switched(&mut self, now: Moment, in_force: &InForce, gate: &Gate) {
+        let changes = self.changes.take();
+        let told = if self.workers.stop_reading(false) {
+            self.origin = Origin::Shared;
+            Ok(())
+        } else {
+            self.origin = Origin::Feed;
+            self.workers.switched(changes.as_ref(), *in_force)
+        };
+        if told.is_err() {
+            self.fails(now, Kind::Shared, "it cannot be written");
+        }
+        self.metrics
+            .switched(in_force, self.origin, gate, self.wall);
+        self.reports.hasten(now);
+        let policy = gate.policy();
+        self.troubles.say(
+            Level::Info,
+            &format!(
+                "policy revision {} from {} is in force: {} tokens, {} keys, digest {}",
+                in_force.position,
+                self.origin.as_str(),
+                policy.token_count(),
+                policy.keys().len(),
+                in_force.digest.to_hex()
+            ),
+        );
+        crate::root::report_missing_roots(gate);
+    }
+
+    fn refused(&mut self, now: Moment, refusal: &Refusal) {
+        self.changes = None;
+        if self.workers.stop_reading(true) {
+            return self.fails(now, Kind::Shared, &refusal.to_string());
+        }
+        self.metrics.count(Count::PoliciesRefused);
+        let then = if refusal.is_retried {
+            "it is read from 0 once"
+        } else {
+            "the policy before it decides on until there is a newer one"
+        };
+        self.fails(now, Kind::Policy, &format!("policy {refusal}; {then}"));
+        self.reports.hasten(now);
+    }
+
+    /// Keeps for the others what they need. Returns whether there is more to do.
+    fn keep(&mut self, gate: &Gate, now: Moment) -> bool {
+        if self.sync.is_reading() {
+            return false;
+        }
+        match self.workers.write_snapshot(now, gate) {
+            Ok(is_busy) => is_busy,
+            Err(fault) => {
+                self.fails(now, Kind::Shared, &fault.to_string());
+                false
             }
         }
     }
@@ -258,101 +317,172 @@ impl Client {
             freshness if freshness.may_decide() => Standing::Good,
             _ => Standing::Stale,
         });
-        let age = self
-            .sync
-            .in_force()
-            .and_then(|in_force| now.since(in_force.contact));
-        self.metrics.age(age.unwrap_or(0) / 1000);
+        if let Some(in_force) = self.sync.in_force() {
+            self.metrics
+                .age(now.since(in_force.contact).unwrap_or(0) / 1000);
+        }
         if freshness == self.freshness {
             return;
         }
+        let was = std::mem::replace(&mut self.freshness, freshness);
         match freshness {
-            Freshness::Late => host::log(
+            Freshness::Late => self.troubles.say(
                 Level::Warn,
-                "postern: no contact with the feed for longer than warn_after; the policy may be old",
+                "no contact with the feed for longer than warn_after; the policy may be old",
             ),
-            Freshness::Stale => host::log(
+            Freshness::Stale => self.troubles.say(
                 Level::Error,
-                "postern: no contact with the feed for longer than deny_after; every request is refused until there is",
+                "no contact with the feed for longer than deny_after; every request is refused until there is",
+            ),
+            _ if was != Freshness::Never => self.troubles.say(
+                Level::Info,
+                "there is contact with the feed again; requests are decided",
             ),
             _ => {}
         }
-        self.freshness = freshness;
     }
 
-    fn fails(&mut self, text: &str) {
-        self.metrics.failed();
-        if !self.is_failing {
-            self.is_failing = true;
-            host::log(
-                Level::Warn,
-                &format!("postern: the feed cannot be read: {text}"),
-            );
+    fn report(&mut self, now: Moment) {
+        let in_force = self.sync.in_force();
+        let report = self.reports.next(
+            now,
+            in_force,
+            self.origin,
+            &self.troubles,
+            &mut self.metrics,
+        );
+        let Some(report) = report else { return };
+        self.metrics.shared_bytes(self.workers.bytes());
+        if self.link.report(&report).is_err() {
+            self.report_failed(now, &not_sent().text);
         }
     }
 
-    fn works(&mut self) {
-        if self.is_failing {
-            self.is_failing = false;
-            host::log(Level::Info, "postern: the feed can be read again");
+    fn report_arrived(&mut self, now: Moment, body_size: usize) {
+        match Answer::read(body_size, MAX_PAGE) {
+            Ok(_) => {
+                self.reports.ended();
+                self.metrics.count(Count::Reports);
+            }
+            Err(failure) => self.report_failed(now, &failure.text),
         }
     }
-}
 
-/// An answer that may be taken.
-struct Answer {
-    body: Vec<u8>,
-    signatures: Vec<u8>,
-}
-
-/// Why an answer may not be taken.
-struct Failure {
-    text: String,
-    retry_after: Option<Seconds>,
-}
-
-impl Failure {
-    fn new(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            retry_after: None,
-        }
+    fn report_failed(&mut self, now: Moment, text: &str) {
+        self.reports.ended();
+        self.metrics.count(Count::Dropped);
+        self.fails(now, Kind::Report, text);
     }
-}
 
-impl Answer {
-    /// Reads the answer that the host has at hand: of a call that failed, Envoy shows a 503 or 504 of its own, or no
-    /// headers at all.
-    fn read(body_size: usize, longest: usize) -> Result<Self, Failure> {
-        let pairs = host::header_pairs(Map::CallResponseHeaders)
-            .map_err(|_| Failure::new("there is no answer"))?;
-        let headers = HeaderMap::decode(&pairs).map_err(|_| Failure::new("there is no answer"))?;
-        let value = |name: &[u8]| {
-            let mut values = headers.iter().filter(|(other, _)| *other == name);
-            values.next().map(|(_, value)| value)
+    fn head_arrived(&mut self, now: Moment, body_size: usize) {
+        let answer = match Answer::read(body_size, MAX_HEAD) {
+            Ok(answer) => answer,
+            Err(failure) => return self.head_failed(now, failure),
         };
-        let status = value(b":status").unwrap_or_default();
-        if status != b"200" {
-            let seconds = value(b"retry-after")
-                .and_then(|value| std::str::from_utf8(value).ok())
-                .and_then(|value| value.parse().ok());
-            return Err(Failure {
-                text: format!("it answers {}", String::from_utf8_lossy(status)),
-                retry_after: seconds.map(Seconds::new),
-            });
+        let taken = self
+            .sync
+            .on_head(now, &answer.body, &answer.signatures, &mut HostRandom);
+        match taken {
+            Ok(news) => self.heard(now, news),
+            // It was overtaken by what another worker kept.
+            Err(SyncFault::NotAsked) => {}
+            Err(fault) => self.fails(now, Kind::Answer, &fault.to_string()),
         }
-        if body_size > longest {
-            return Err(Failure::new("the answer is too long"));
-        }
-        let body = host::call_response_body(body_size)
-            .map_err(|_| Failure::new("the answer cannot be read"))?;
-        Ok(Self {
-            body,
-            signatures: value(Signatures::HEADER.as_bytes())
-                .unwrap_or_default()
-                .to_vec(),
-        })
     }
+
+    fn heard(&mut self, now: Moment, news: News) {
+        self.troubles.are_over();
+        match news {
+            News::Reading(position) => {
+                self.changes = self.sync.changes();
+                self.workers.begin();
+                self.troubles
+                    .say(Level::Info, &format!("reading policy revision {position}"));
+            }
+            News::UpToDate => {
+                let in_force = self.sync.in_force().copied();
+                let told = in_force.map_or(Ok(()), |in_force| self.workers.contacted(in_force));
+                if told.is_err() {
+                    self.fails(now, Kind::Shared, "it cannot be written");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn page_arrived(&mut self, now: Moment, page: PageId, body_size: usize) {
+        let body = match Answer::read(body_size, MAX_PAGE) {
+            Ok(answer) => answer.body,
+            Err(failure) => return self.page_failed(now, page, failure),
+        };
+        // Of a whole policy nothing is kept but a snapshot.
+        let kept = self.changes.is_some().then(|| body.clone());
+        match self.sync.on_page(now, page, body, &mut HostRandom) {
+            Ok(()) => {
+                self.metrics.count(Count::Pages);
+                let kept = kept.map_or(Ok(()), |body| self.workers.keep_page(page, &body));
+                if kept.is_err() {
+                    self.fails(now, Kind::Shared, "it cannot be written");
+                }
+            }
+            Err(fault) => {
+                self.metrics.count(Count::PagesRefused);
+                self.fails(now, Kind::Page, &fault.to_string());
+            }
+        }
+    }
+
+    fn take_shared(&mut self, now: Moment, page: PageId) {
+        let taken = match self.workers.page(page) {
+            Some(body) => self
+                .sync
+                .on_page(now, page, body, &mut HostRandom)
+                .map_err(|fault| fault.to_string()),
+            None => {
+                let noted = self.sync.on_page_failure(now, page, None, &mut HostRandom);
+                Err(noted.map_or_else(
+                    |error| error.to_string(),
+                    |()| format!("page {page} is gone"),
+                ))
+            }
+        };
+        match taken {
+            Ok(()) => self.metrics.count(Count::PagesShared),
+            Err(text) => self.fails(now, Kind::Shared, &text),
+        }
+    }
+
+    fn head_failed(&mut self, now: Moment, failure: Failure) {
+        let noted = self
+            .sync
+            .on_head_failure(now, failure.retry_after, &mut HostRandom);
+        if let Err(error) = noted {
+            self.fails(now, Kind::Host, &error.to_string());
+        }
+        self.fails(now, failure.kind, &failure.text);
+    }
+
+    fn page_failed(&mut self, now: Moment, page: PageId, failure: Failure) {
+        let noted = self
+            .sync
+            .on_page_failure(now, page, failure.retry_after, &mut HostRandom);
+        if let Err(error) = noted {
+            self.fails(now, Kind::Host, &error.to_string());
+        }
+        self.fails(now, failure.kind, &format!("page {page}: {}", failure.text));
+    }
+
+    fn fails(&mut self, now: Moment, kind: Kind, text: &str) {
+        let now = (now, self.wall);
+        self.troubles.happened(kind, text, now, &self.metrics);
+    }
+}
+
+fn not_sent() -> Failure {
+    Failure::new(
+        Kind::Host,
+        "the host does not take the call; is there such a cluster?",
+    )
 }
 
 fn moment() -> Option<Moment> {
