@@ -1,0 +1,361 @@
+//! An admin service in this process, and a filter in the test host that reads its feed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use postern_admin::clock;
+use postern_admin::database::Database;
+use postern_admin::entropy::Entropy;
+use postern_admin::feed::{Known, Publisher};
+use postern_admin::registry::persons::NewPerson;
+use postern_admin::registry::tokens::{Ends, Issued, NewToken};
+use postern_admin::registry::{Actor, Change, Registry};
+use postern_core::feed::{HeadKey, Nonce, PageId, Signatures};
+use postern_core::policy::document::{Key, Service};
+use postern_core::roots::RootKey;
+use postern_host::{
+    Callout, CalloutReply, FailurePolicy, Host, HostBuilder, Module, PluginId, Request,
+};
+use postern_tests::artefacts;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub(crate) const EXCHANGE: &str = "/m42Services/api/ApiToken/GenerateAccessTokenFromApiToken";
+
+/// Under which the VMs share data.
+pub(crate) const VM_ID: &str = "postern";
+
+/// The admin service: registry, feed, and what stands before it.
+pub(crate) struct Admin {
+    pub(crate) runtime: Runtime,
+    pub(crate) registry: Registry,
+    pub(crate) key: String,
+    credential: String,
+    root: RootKey,
+    service: Arc<Mutex<Served>>,
+    _folder: TempDir,
+}
+
+/// What the gateways reach.
+struct Served {
+    publisher: Publisher,
+    proxy: Proxy,
+    asked: Vec<Asked>,
+}
+
+/// What stands between a gateway and the admin service: it sees each request, and the true answer.
+type Proxy = Box<dyn FnMut(&Asked, CalloutReply) -> CalloutReply + Send>;
+
+/// A request that a gateway sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Asked {
+    pub(crate) fn is_head(&self) -> bool {
+        self.path.contains("nonce=")
+    }
+
+    pub(crate) fn is_page(&self) -> bool {
+        self.path.contains("/pages/")
+    }
+
+    pub(crate) fn is_report(&self) -> bool {
+        self.path == "/v1/status"
+    }
+}
+
+impl Admin {
+    pub(crate) fn new() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = runtime.block_on(async {
+            let database = Database::open_file(&folder.path().join("postern.db")).await;
+            let database = database.expect("a database");
+            Registry::open(database, "default")
+                .await
+                .expect("a registry")
+        });
+        let key = HeadKey::generate(&mut Entropy).expect("a key");
+        let public = key.public_key().to_string();
+        let publisher = Publisher::new(registry.clone(), vec![key]);
+        let credential = runtime.block_on(async {
+            let mut change = begin(&registry).await;
+            change.add_gateway("edge-1").await.expect("a gateway");
+            let made = change.add_gateway_credential("edge-1").await;
+            let made = made.expect("a credential");
+            change.commit().await.expect("committed");
+            made.secret.as_str().to_owned()
+        });
+        Self {
+            service: Arc::new(Mutex::new(Served {
+                publisher,
+                proxy: Box::new(|_, answer| answer),
+                asked: Vec::new(),
+            })),
+            runtime,
+            registry,
+            key: public,
+            credential,
+            root: RootKey::generate("r1", &mut Entropy).expect("a root"),
+            _folder: folder,
+        }
+    }
+
+    /// With a person, a key and a service that everybody may call.
+    pub(crate) fn filled() -> Self {
+        let admin = Self::new();
+        admin.change(async |change| {
+            let person = NewPerson {
+                id: Some("p-1".to_owned()),
+                name: "Exporter".to_owned(),
+                roles: Vec::new(),
+            };
+            change.add_person(person).await.expect("a person");
+            let key: Key = serde_json::from_value(json!({
+                "kid": "k1", "root": "r1", "active_from": "2026-01-01T00:00:00Z"
+            }))
+            .expect("a key");
+            change.put_key(key).await.expect("a key");
+            let service: Service = serde_json::from_value(json!({
+                "name": "orders", "hosts": ["api.example.com"], "base_path": "/orders",
+                "audience": {"mode": "unrestricted"},
+                "methods": [{"name": "list", "http": ["GET"], "path": "/"}],
+            }))
+            .expect("a service");
+            change.put_service(service).await.expect("a service");
+        });
+        admin
+    }
+
+    /// Changes the registry.
+    pub(crate) fn change<T>(&self, edit: impl AsyncFnOnce(&mut Change) -> T) -> T {
+        self.runtime.block_on(async {
+            let mut change = begin(&self.registry).await;
+            let made = edit(&mut change).await;
+            change.commit().await.expect("committed");
+            made
+        })
+    }
+
+    pub(crate) fn token(&self, name: &str) -> Issued {
+        self.change(async |change| {
+            let new = NewToken {
+                name: name.to_owned(),
+                person: "p-1".to_owned(),
+                ends: Ends::InDays(30),
+            };
+            change.generate_token(new).await.expect("a token")
+        })
+    }
+
+    pub(crate) fn deactivate(&self, id: &str) {
+        self.change(async |change| {
+            change.deactivate_token(id).await.expect("deactivated");
+        });
+    }
+
+    /// The requests since the last time.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.service().asked)
+    }
+
+    /// Heads that were asked for since the last time.
+    pub(crate) fn polls(&self) -> usize {
+        self.asked().iter().filter(|asked| asked.is_head()).count()
+    }
+
+    fn service(&self) -> MutexGuard<'_, Served> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The plugin's configuration.
+    pub(crate) fn configuration(&self) -> Value {
+        json!({
+            "gateway_id": "edge-1", "hosts": ["api.example.com"], "issuer": "https://api.example.com",
+            "token_audience": "edge", "root_key_env": "POSTERN_ROOT_KEY",
+            "sync": {
+                "cluster": "postern_admin", "authority": "admin.internal",
+                "credential_env": "POSTERN_GATEWAY_CREDENTIAL", "public_keys": [self.key],
+            },
+        })
+    }
+
+    /// A host in which the plugin may run.
+    pub(crate) fn host(&self, module: &Module) -> HostBuilder {
+        let (handle, service) = (self.runtime.handle().clone(), Arc::clone(&self.service));
+        let registry = self.registry.clone();
+        Host::builder(module)
+            .wall_clock_secs(clock::now().as_secs())
+            .environment("POSTERN_ROOT_KEY", self.root.expose())
+            .environment("POSTERN_GATEWAY_CREDENTIAL", self.credential.as_str())
+            .vm_id(VM_ID)
+            .failure_policy(FailurePolicy::FailReload)
+            .cluster("postern_admin", move |call| {
+                let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+                let asked = Asked {
+                    path: call.headers.text(":path").unwrap_or_default(),
+                    body: call.body.clone(),
+                };
+                let truth = handle.block_on(answer(&service.publisher, &registry, call, &asked));
+                service.asked.push(asked.clone());
+                (service.proxy)(&asked, truth)
+            })
+    }
+}
+
+async fn begin(registry: &Registry) -> Change {
+    let actor = Actor {
+        operator: "ada".to_owned(),
+        address: "local".to_owned(),
+    };
+    registry.begin(actor).await.expect("a change begins")
+}
+
+/// What the admin service answers, without its wait: time does not pass by itself here.
+async fn answer(
+    publisher: &Publisher,
+    registry: &Registry,
+    call: &Callout,
+    asked: &Asked,
+) -> CalloutReply {
+    let bearer = call.headers.text("authorization").unwrap_or_default();
+    assert!(
+        bearer.starts_with("Bearer psg_"),
+        "a gateway says who it is"
+    );
+    if asked.is_report() {
+        let report: Value = serde_json::from_slice(&asked.body).expect("a report is JSON");
+        let reported = registry.report("edge-1", &report, clock::now()).await;
+        reported.expect("it is kept");
+        return CalloutReply::new(204);
+    }
+    if let Some(page) = asked.path.strip_prefix("/v1/feeds/default/pages/") {
+        let page = PageId::parse(page).expect("a page's name");
+        return match publisher.page(page).await {
+            Some(body) => CalloutReply::new(200).body(&body),
+            None => CalloutReply::new(404),
+        };
+    }
+    let query = asked
+        .path
+        .strip_prefix("/v1/feeds/default?")
+        .expect("a head is asked for");
+    let value = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value.to_owned())
+            .expect("it is there")
+    };
+    let known = Known {
+        epoch: value("epoch").parse().expect("a number"),
+        revision: value("after").parse().expect("a number"),
+    };
+    let nonce = Nonce::parse(&value("nonce")).expect("a nonce");
+    let head = publisher
+        .head(known, nonce, Duration::ZERO, clock::now)
+        .await
+        .expect("a head");
+    CalloutReply::new(200)
+        .header(Signatures::HEADER, head.signatures)
+        .body(head.body)
+}
+
+pub(crate) fn module() -> Module {
+    let wasm = std::fs::read(artefacts::sync_wasm().expect("under xtask")).expect("a module");
+    Module::compile(wasm).expect("it compiles")
+}
+
+/// A gateway of some workers, beside an admin service.
+pub(crate) struct Gateway {
+    pub(crate) host: Host,
+    pub(crate) plugin: PluginId,
+    workers: usize,
+}
+
+impl Gateway {
+    /// One worker and no other VM.
+    pub(crate) fn alone(admin: &Admin) -> Self {
+        Self::of(admin, 1, |builder| builder.main_thread_vm(false))
+    }
+
+    /// So many workers, and the VM of Envoy's main thread.
+    pub(crate) fn with_workers(admin: &Admin, workers: usize) -> Self {
+        Self::of(admin, workers, |builder| builder)
+    }
+
+    pub(crate) fn of(
+        admin: &Admin,
+        workers: usize,
+        change: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Self {
+        let builder = admin.host(&module()).workers(workers);
+        let mut host = change(builder).build();
+        let plugin = host
+            .add_plugin(admin.configuration().to_string())
+            .expect("accepted");
+        Self {
+            host,
+            plugin,
+            workers,
+        }
+    }
+
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.host.advance(Duration::from_secs(seconds));
+    }
+
+    pub(crate) fn send(&mut self, request: Request, credential: &str) -> (u16, String) {
+        self.send_to(self.plugin, request, credential)
+    }
+
+    pub(crate) fn send_to(
+        &mut self,
+        plugin: PluginId,
+        request: Request,
+        credential: &str,
+    ) -> (u16, String) {
+        let request = request
+            .authority("api.example.com")
+            .header("authorization", format!("Bearer {credential}"));
+        let exchange = self.host.request(plugin, request);
+        (exchange.status(), exchange.body_text())
+    }
+
+    /// The access token for an API token.
+    pub(crate) fn exchange(&mut self, token: &Issued) -> String {
+        let (status, body) = self.send(Request::post(EXCHANGE), token.token.expose());
+        assert_eq!(status, 200, "{body}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        body["RawToken"].as_str().expect("a token").to_owned()
+    }
+
+    /// What each worker answers to a call with this access token.
+    pub(crate) fn call(&mut self, access: &str) -> Vec<u16> {
+        (0..self.workers)
+            .map(|_| self.send(Request::get("/orders"), access).0)
+            .collect()
+    }
+
+    /// The reason of a refusal, of each worker.
+    pub(crate) fn reasons(&mut self) -> Vec<String> {
+        (0..self.workers)
+            .map(|_| {
+                let request = Request::get("/orders").authority("api.example.com");
+                let exchange = self.host.request(self.plugin, request);
+                exchange.details.trim_start_matches("postern.").to_owned()
+            })
+            .collect()
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let name = format!("postern.sync.{name}");
+        self.host
+            .counter(&name)
+            .unwrap_or_else(|| panic!("{name} is no counter"))
+    }
+}
