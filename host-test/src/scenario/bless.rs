@@ -195,6 +195,10 @@ pub(super) mod literal {
         Value::from(number)
     }
 
+    pub(in crate::scenario) fn max(number: i64) -> Value {
+        table([("max".to_owned(), Value::from(number))])
+    }
+
     pub(in crate::scenario) fn near(number: i64, percent: f64) -> Value {
         table([
             ("near".to_owned(), Value::from(number)),

@@ -48,7 +48,7 @@ mod whole;
 
 pub use load::{LoadError, Place, Scenario, find, load};
 pub use reference::reference;
-pub use report::{Failure, Format, Outcome, Report};
+pub use report::{Failure, Format, Outcome, Report, report_schema};
 pub use run::{Options, RunError, run, run_files};
 
 /// The JSON Schema of scenario files (draft 2020-12), made from the types of [`mod@format`].

@@ -7,10 +7,11 @@ mod text;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What came of running scenarios, in the order of files and scenarios.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// What came of each scenario.
@@ -18,7 +19,8 @@ pub struct Report {
 }
 
 /// What came of one scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The file.
@@ -43,7 +45,8 @@ pub struct Outcome {
 }
 
 /// Something that was not as it should be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Failure {
     /// The step, counted from 1; 0 for the start, and one more than there are steps for everything together.
@@ -76,10 +79,15 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// One JSON object; `docs/host/scenarios.md` describes it.
+    /// One JSON object, of the form that [`report_schema`] has.
     Json,
     /// The XML that CI systems read.
     JUnit,
+}
+
+/// The JSON Schema of reports in [`Format::Json`] (draft 2020-12).
+pub fn report_schema() -> serde_json::Value {
+    json::schema()
 }
 
 impl Outcome {

@@ -1,6 +1,6 @@
 //! Comparing what callbacks cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml_edit::Value;
 
@@ -41,6 +41,21 @@ impl Cost {
         })
     }
 
+    /// What the callbacks of each name cost, as it stands in a file.
+    fn by_callback(callbacks: &[Callback]) -> Option<Value> {
+        let names: BTreeSet<_> = callbacks.iter().map(|callback| callback.name).collect();
+        let costs = names.into_iter().map(|name| {
+            let cost = Self::of(callbacks.iter().filter(|callback| callback.name == name));
+            let members = [
+                ("count".to_owned(), literal::number(cost.count)),
+                ("fuel".to_owned(), literal::near(cost.fuel, FUEL_TOLERANCE)),
+                ("host_calls".to_owned(), cost.host_calls_literal()),
+            ];
+            (name.to_owned(), literal::table(members))
+        });
+        literal::some_table(costs)
+    }
+
     fn calls(&self) -> i64 {
         self.host_calls.values().sum()
     }
@@ -73,7 +88,7 @@ impl Checker {
         self.number("bytes_from_guest", *bytes_from_guest, Some(all.from_guest));
         let Some(by_name) = by_name else { return };
         if by_name.is_empty() {
-            self.empty("callbacks", None);
+            self.empty("callbacks", Cost::by_callback(callbacks));
         }
         self.at("callbacks", |checker| {
             for (name, expect) in by_name {

@@ -1,6 +1,9 @@
 //! Comparing what reached gRPC services.
 
-use super::super::format::{Expect, GrpcExpect, GrpcMoment};
+use toml_edit::Value;
+
+use super::super::bless::literal;
+use super::super::format::{Expect, GrpcExpect, GrpcMoment, HeaderExpect, Number, Text};
 use super::super::grpc::GrpcSeen;
 use super::super::observed::Observed;
 use super::{Checker, Mark};
@@ -21,7 +24,10 @@ impl Checker {
                 count(expected.len()),
                 count(seen.len()),
                 shown,
-                None,
+                expected
+                    .iter()
+                    .all(GrpcExpect::is_exact)
+                    .then(|| literal::list(seen.iter().map(event_literal))),
             );
             return;
         }
@@ -54,6 +60,39 @@ impl Checker {
         let timeout = i64::try_from(call.timeout.as_millis()).unwrap_or(i64::MAX);
         self.number("timeout_ms", *timeout_ms, Some(timeout));
     }
+}
+
+impl GrpcExpect {
+    /// Whether it has no pattern, which would be its author's.
+    fn is_exact(&self) -> bool {
+        let Self {
+            cluster,
+            on: _,
+            service,
+            method,
+            message,
+            initial_metadata,
+            timeout_ms,
+        } = self;
+        let texts = [cluster, service, method, message].into_iter().flatten();
+        let metadata = initial_metadata.iter().flat_map(HeaderExpect::texts);
+        texts.chain(metadata).all(Text::is_exact)
+            && timeout_ms.is_none_or(|timeout| matches!(timeout, Number::Exact(_)))
+    }
+}
+
+fn event_literal(seen: &GrpcSeen) -> Value {
+    let text = |key: &str, text: &str| (key.to_owned(), literal::string(text));
+    let mut members = vec![
+        text("cluster", &seen.cluster),
+        text("on", seen.on.name()),
+        text("service", &seen.call.service),
+        text("method", &seen.call.method),
+    ];
+    if let Some(message) = &seen.message {
+        members.push(("message".to_owned(), literal::bytes(message)));
+    }
+    literal::table(members)
 }
 
 fn shown(seen: &GrpcSeen) -> String {

@@ -226,11 +226,22 @@ impl Checker {
         let fix = match (expected, observed) {
             (Number::Exact(_) | Number::Absent, Some(observed)) => Some(literal::number(observed)),
             (Number::Near(_, percent), Some(observed)) => Some(literal::near(observed, percent)),
+            // A cost that is over its budget; any other bound is its author's.
+            (Number::Range(None, Some(max)), Some(observed))
+                if observed > max && self.in_cost() =>
+            {
+                Some(literal::max(observed))
+            }
             (Number::Exact(_) | Number::Any, None) => Some(literal::absent()),
             _ => None,
         };
         let observed = observed.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
         self.differ_with(key, expected.to_string(), observed, Vec::new(), fix);
+    }
+
+    /// Whether the expectations that are looked at are budgets.
+    fn in_cost(&self) -> bool {
+        self.path.first() == Some(&Segment::Key("cost".to_owned()))
     }
 
     fn flag(&mut self, key: &str, expected: Option<bool>, observed: bool) {

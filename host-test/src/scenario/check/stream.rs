@@ -4,7 +4,8 @@ use toml_edit::Value;
 
 use super::super::bless::literal;
 use super::super::format::{
-    Answerer, CalloutExpect, Expect, LocalResponseExpect, State, UpstreamExpect,
+    Answerer, CalloutExpect, Expect, HeaderExpect, LocalResponseExpect, Number, State, Text,
+    UpstreamExpect,
 };
 use super::super::observed::{Observed, StreamSeen};
 use super::{Checker, headers};
@@ -157,7 +158,8 @@ impl Checker {
                 .collect();
             let count = |count| format!("{count} calls");
             let fix = expected
-                .is_empty()
+                .iter()
+                .all(CalloutExpect::is_exact)
                 .then(|| literal::list(calls.iter().map(callout_literal)));
             self.differ_with(
                 "callouts",
@@ -219,6 +221,25 @@ fn shown(call: &Callout) -> String {
         header(":authority"),
         header(":path")
     )
+}
+
+impl CalloutExpect {
+    /// Whether it has no pattern, which would be its author's.
+    fn is_exact(&self) -> bool {
+        let Self {
+            cluster,
+            headers,
+            body,
+            trailers,
+            timeout_ms,
+        } = self;
+        let texts = [cluster, body].into_iter().flatten();
+        let headers = [headers, trailers].into_iter().flatten();
+        texts
+            .chain(headers.flat_map(HeaderExpect::texts))
+            .all(Text::is_exact)
+            && timeout_ms.is_none_or(|timeout| matches!(timeout, Number::Exact(_)))
+    }
 }
 
 fn callout_literal(call: &Callout) -> Value {

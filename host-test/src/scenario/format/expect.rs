@@ -320,6 +320,13 @@ impl HeaderExpect {
         self.0.is_empty()
     }
 
+    pub(in crate::scenario) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.0.iter().flat_map(|(_, values)| match values {
+            HeaderValues::One(text) => std::slice::from_ref(text),
+            HeaderValues::All(texts) => texts.as_slice(),
+        })
+    }
+
     pub(in crate::scenario) fn texts_mut(&mut self) -> impl Iterator<Item = &mut Text> {
         self.0.iter_mut().flat_map(|(_, values)| match values {
             HeaderValues::One(text) => std::slice::from_mut(text),

@@ -165,6 +165,11 @@ impl Text {
         }
     }
 
+    /// Whether it is written out, and neither a pattern nor what stands elsewhere.
+    pub(in crate::scenario) fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact(bytes) if bytes.file().is_none() && bytes.saved().is_none())
+    }
+
     pub(in crate::scenario) fn bytes_mut(&mut self) -> &mut [Bytes] {
         match self {
             Self::Exact(bytes) => std::slice::from_mut(bytes),

@@ -91,3 +91,102 @@ fn that_a_vm_dies_is_never_written_down_unasked() {
     assert_eq!(failed_keys(&report), ["trap"]);
     assert!(!text.contains("trap"), "{text}");
 }
+
+/// Counts, stores, calls, puts aside and asks: something for every list and table that can be blessed.
+const BUSY: &str = r#"
+    (data (i32.const 1000) "countkvjobsauthpeerSvcCall")
+    (data (i32.const 1100) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\02\00\00\00\0a\00\00\00\01\00\00\00:method\00GET\00:path\00/c\00:authority\00a\00")
+    (data (i32.const 1200) "\00\00\00\00")
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (drop (call $define (i32.const 0) (i32.const 1000) (i32.const 5) (i32.const 8)))
+      (drop (call $increment (i32.load (i32.const 8)) (i64.const 3)))
+      (drop (call $set_shared (i32.const 1005) (i32.const 1) (i32.const 1006) (i32.const 1) (i32.const 0)))
+      (drop (call $register (i32.const 1007) (i32.const 4) (i32.const 8)))
+      (drop (call $enqueue (i32.load (i32.const 8)) (i32.const 1006) (i32.const 1)))
+      (drop (call $set_property (i32.const 1005) (i32.const 1) (i32.const 1006) (i32.const 1)))
+      (drop (call $call (i32.const 1011) (i32.const 4) (i32.const 1100) (i32.const 62)
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8)))
+      (drop (call $grpc_call (i32.const 1015) (i32.const 4) (i32.const 1019) (i32.const 3) (i32.const 1022) (i32.const 4)
+        (i32.const 1200) (i32.const 4) (i32.const 1006) (i32.const 1) (i32.const 1000) (i32.const 8)))
+      (i32.const 0))"#;
+
+#[test]
+fn every_empty_table_and_list_is_filled_in() {
+    let folder = Folder::with_guest(BUSY);
+    let (report, text) = bless(
+        &folder,
+        r#"host.module = 'guest.wat'
+cluster.auth = []
+[[grpc.peer]]
+on = "call"
+replies = [{ status = 0, messages = [""] }]
+
+[[step]]
+request = {}
+expect.metrics = {}
+expect.metrics_change = {}
+expect.shared_data = {}
+expect.queues = {}
+expect.filter_state = {}
+expect.callouts = []
+expect.grpc = []
+expect.cost.callbacks = {}
+
+[finally]
+expect = {}
+"#,
+    );
+    assert!(report.passed(), "{report}");
+    for line in [
+        "expect.metrics = { count = 3 }\n",
+        "expect.metrics_change = { count = 3 }\n",
+        "expect.shared_data = { k = \"v\" }\n",
+        "expect.queues = { jobs = \"v\" }\n",
+        "expect.filter_state = { \"wasm.k\" = \"v\" }\n",
+        "expect.callouts = [{ cluster = \"auth\", headers = { ",
+        "expect.grpc = [{ cluster = \"peer\", on = \"call\", service = \"Svc\", method = \"Call\", message = \"v\" }]\n",
+        "expect.cost.callbacks = { proxy_on_request_headers = { count = 1, fuel = { near = ",
+        "[finally]\nexpect = { cost = { fuel = { near = ",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let (report, again) = bless(&folder, &text);
+    assert!(report.passed(), "{report}");
+    assert_eq!(text, again);
+}
+
+#[test]
+fn a_budget_that_is_broken_is_raised_and_other_bounds_are_left() {
+    let folder = Folder::with_guest(GUEST);
+    let scenario = r#"host.module = 'guest.wat'
+[[step]]
+request = {}
+expect.cost.calls = { max = 1 }
+expect.cost.host_calls = { proxy_log = { max = 0 }, proxy_add_header_map_value = 1, proxy_get_header_map_value = 1 }
+expect.cost.fuel = { max = 9000 }
+expect.status = { max = 199 }
+
+[finally.expect]
+cost.callbacks.proxy_on_request_headers.calls = { max = 2 }
+"#;
+    let (report, text) = bless(&folder, scenario);
+    assert_eq!(failed_keys(&report), ["status"], "{report}");
+    let expected = scenario
+        .replace("calls = { max = 1 }", "calls = { max = 3 }")
+        .replace("proxy_log = { max = 0 }", "proxy_log = { max = 1 }")
+        .replace("calls = { max = 2 }", "calls = { max = 3 }");
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_list_of_calls_with_a_pattern_in_it_is_left_to_its_author() {
+    let folder = Folder::with_guest("");
+    let exact = "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.callouts = [{ cluster = \"a\" }]\n";
+    let (report, text) = bless(&folder, exact);
+    assert!(report.passed(), "{report}");
+    assert!(text.contains("expect.callouts = []"), "{text}");
+    let pattern = exact.replace("\"a\"", "{ contains = 'a' }");
+    let (report, text) = bless(&folder, &pattern);
+    assert_eq!(failed_keys(&report), ["callouts"]);
+    assert_eq!(text, pattern);
+}
