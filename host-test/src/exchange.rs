@@ -135,6 +135,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The trailers.
     pub trailers: HeaderMap,
+    /// The entries of each METADATA frame of HTTP/2.
+    pub metadata: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Whether the response came to its end, or the stream was reset in the middle of it.
     pub complete: bool,
     /// Whether Envoy closes the client's connection behind it, and says so with `connection: close`. Never over HTTP/2.
@@ -153,6 +155,8 @@ pub struct UpstreamRequest {
     pub body: Vec<u8>,
     /// The trailers.
     pub trailers: HeaderMap,
+    /// The entries of each METADATA frame of HTTP/2.
+    pub metadata: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Whether the request came to its end.
     pub complete: bool,
     /// Whether that was with its headers: without any body, not even an empty one.

@@ -7,7 +7,7 @@ mod refusal;
 mod response;
 mod target;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use headers::{is_grpc, is_upgrade};
 pub(crate) use refusal::Refusal;
@@ -31,14 +31,19 @@ pub(crate) enum Part {
     Headers(bool),
     Body(Vec<u8>, bool),
     Trailers(HeaderMap),
+    /// A METADATA frame of HTTP/2.
+    Metadata(Metadata),
 }
+
+/// The entries of a METADATA frame. Of equal names the first counts.
+pub(crate) type Metadata = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Part {
     /// The bytes of body in it.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Body(bytes, _) => bytes.len(),
-            Self::Headers(_) | Self::Trailers(_) => 0,
+            Self::Headers(_) | Self::Trailers(_) | Self::Metadata(_) => 0,
         }
     }
 }

@@ -100,9 +100,11 @@ exports! {
     RequestHeaders "proxy_on_request_headers" 3 true;
     RequestBody "proxy_on_request_body" 3 true;
     RequestTrailers "proxy_on_request_trailers" 2 true;
+    RequestMetadata "proxy_on_request_metadata" 2 true;
     ResponseHeaders "proxy_on_response_headers" 3 true;
     ResponseBody "proxy_on_response_body" 3 true;
     ResponseTrailers "proxy_on_response_trailers" 2 true;
+    ResponseMetadata "proxy_on_response_metadata" 2 true;
     HttpCallResponse "proxy_on_http_call_response" 5 false;
     GrpcReceiveInitialMetadata "proxy_on_grpc_receive_initial_metadata" 3 false;
     GrpcReceive "proxy_on_grpc_receive" 3 false;

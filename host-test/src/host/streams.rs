@@ -1,7 +1,7 @@
 //! Streams as a caller drives them: opened, fed, answered, finished.
 
 use crate::exchange::{Exchange, Response, StreamId, UpstreamRequest};
-use crate::front::{self, Part};
+use crate::front::{self, Metadata, Part};
 use crate::headers::HeaderMap;
 use crate::plugins::PluginId;
 use crate::request::{Reply, Request};
@@ -124,6 +124,35 @@ impl Host {
         stream.is_some_and(|stream| stream.is_http2())
     }
 
+    /// A METADATA frame of HTTP/2 in a request that was [unfinished](Request::unfinished), where Envoy allows them
+    /// (`allow_metadata`). Filters are told how many entries it has, in `proxy_on_request_metadata`, and can neither read nor hold
+    /// it. HTTP/1.1 has no such frames: a stream of it takes no notice.
+    pub fn send_metadata<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        stream: StreamId,
+        entries: impl IntoIterator<Item = (N, V)>,
+    ) {
+        let part = metadata(entries);
+        self.with_stream(stream, |stream, around| {
+            if stream.is_http2() {
+                stream.receive(part, around);
+            }
+        });
+        self.settle();
+    }
+
+    /// A METADATA frame of HTTP/2 in a reply that was [unfinished](Reply::unfinished). Filters are told of it in
+    /// `proxy_on_response_metadata`; a client of HTTP/1.1 does not get it.
+    pub fn reply_metadata<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        stream: StreamId,
+        entries: impl IntoIterator<Item = (N, V)>,
+    ) {
+        let part = metadata(entries);
+        self.with_stream(stream, |stream, around| stream.reply_part(part, around));
+        self.settle();
+    }
+
     /// The upgraded connection of a stream is closed; other streams take no notice.
     pub fn end_upgrade(&mut self, stream: StreamId) {
         self.with_stream(stream, |stream, around| stream.end_upgrade(around));
@@ -195,4 +224,13 @@ impl Host {
         self.moved.remove(&stream.id);
         stream.into_exchange(&mut self.vms)
     }
+}
+
+fn metadata<N: AsRef<[u8]>, V: AsRef<[u8]>>(entries: impl IntoIterator<Item = (N, V)>) -> Part {
+    let mut metadata = Metadata::new();
+    for (name, value) in entries {
+        let value = value.as_ref().to_vec();
+        metadata.entry(name.as_ref().to_vec()).or_insert(value);
+    }
+    Part::Metadata(metadata)
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::exchange::{AnsweredBy, LocalResponse, Response, UpstreamRequest};
-use crate::front::{self, Part};
+use crate::front::{self, Metadata, Part};
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::local_reply::LocalReply;
@@ -76,6 +76,22 @@ impl Stream {
             upstream.trailers = trailers;
         }
         self.sent_to_upstream(true, around);
+    }
+
+    /// Metadata have passed the chain. Only HTTP/2 can carry them to the client; upstreams here always can.
+    pub(super) fn send_metadata(&mut self, direction: Direction, entries: Metadata) {
+        match direction {
+            Direction::Request => {
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.metadata.push(entries);
+                }
+            }
+            Direction::Response => {
+                if let Some(client) = self.client.as_mut().filter(|_| self.http2) {
+                    client.metadata.push(entries);
+                }
+            }
+        }
     }
 
     fn sent_to_upstream(&mut self, end: bool, around: &Surroundings<'_>) {

@@ -2,6 +2,7 @@
 
 use super::filter::{Hold, Trailers};
 use super::{Direction, Stream, Surroundings};
+use crate::front::Metadata;
 
 impl Stream {
     /// The filter at this place of the way.
@@ -41,6 +42,32 @@ impl Stream {
         match direction {
             Direction::Request => self.send_request_headers(end, around),
             Direction::Response => self.send_response_headers(end, around),
+        }
+        for entries in std::mem::take(&mut self.flow(direction).metadata) {
+            self.send_metadata(direction, entries);
+        }
+    }
+
+    /// Metadata come to a place of the way, be it the end.
+    pub(super) fn enter_metadata(
+        &mut self,
+        direction: Direction,
+        mut place: usize,
+        entries: Metadata,
+        around: &mut Surroundings<'_>,
+    ) {
+        while place < self.filters.len() && self.skips(direction, place) {
+            place += 1;
+        }
+        if !self.flows(direction) {
+            return;
+        }
+        if place < self.filters.len() {
+            self.filter_metadata(direction, place, entries, around);
+        } else if self.flow(direction).headers_sent {
+            self.send_metadata(direction, entries);
+        } else {
+            self.flow(direction).metadata.push(entries);
         }
     }
 
@@ -125,6 +152,7 @@ impl Stream {
             let end = ended && !seen && unseen.is_none() && !has_trailers;
             self.enter_headers(direction, place + 1, end, around);
         }
+        self.drain_metadata(direction, place, around);
         if seen && self.flows(direction) {
             let message = self.message(filter, direction, around);
             body.extend(

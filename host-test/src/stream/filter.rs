@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::attributes::Settings;
 use crate::builder::FailurePolicy;
 use crate::exchange::StreamId;
+use crate::front::Metadata;
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::plugin::PluginSettings;
@@ -71,6 +72,8 @@ pub(super) struct Pass {
     /// What came while the filter had stopped everything: it has not seen it.
     pub(super) unseen: Option<Vec<u8>>,
     pub(super) trailers: Trailers,
+    /// METADATA that came before the filter had seen the headers, or while it had stopped everything.
+    pub(super) metadata: Vec<Metadata>,
 }
 
 /// What the filter holds back.

@@ -1,6 +1,6 @@
 //! What a filter does with the parts of a message: it sees them, holds them, and lets them go.
 
-use crate::front::Part;
+use crate::front::{Metadata, Part};
 use crate::functions::Export;
 use crate::state::Deferred;
 
@@ -28,6 +28,7 @@ impl Stream {
                     self.flow(direction).ended = end;
                     self.enter_body(direction, 0, bytes, end, around);
                 }
+                Part::Metadata(entries) => self.enter_metadata(direction, 0, entries, around),
                 Part::Trailers(trailers) => {
                     self.flow(direction).ended = true;
                     *self.trailers(direction, around) = trailers;
@@ -42,7 +43,7 @@ impl Stream {
         let mut facts = self.info.common.lock();
         match (direction, part) {
             (Direction::Request, Part::Body(bytes, _)) => facts.received += bytes.len() as u64,
-            (Direction::Request, _) => {}
+            (Direction::Request, _) | (_, Part::Metadata(_)) => {}
             (Direction::Response, Part::Headers(end) | Part::Body(_, end)) => {
                 facts.response_complete = *end;
             }
@@ -85,6 +86,9 @@ impl Stream {
         let pass = self.filters[filter].pass(direction);
         (pass.hold, pass.headers_passed) = (hold, hold == Hold::Nothing);
         self.settle(around);
+        if hold != Hold::All {
+            self.drain_metadata(direction, place, around);
+        }
         if hold == Hold::Nothing {
             self.enter_headers(direction, place + 1, end, around);
         }
@@ -194,6 +198,48 @@ impl Stream {
         } else {
             self.filters[filter].pass(direction).hold = Hold::All;
             self.settle(around);
+        }
+    }
+
+    /// A filter is told of metadata, which it can neither read nor hold (Envoy `FilterManager::decodeMetadata`). One that has
+    /// not seen the headers, or has stopped everything, is told later.
+    pub(super) fn filter_metadata(
+        &mut self,
+        direction: Direction,
+        place: usize,
+        entries: Metadata,
+        around: &mut Surroundings<'_>,
+    ) {
+        let filter = self.filter_in(direction, place);
+        let pass = self.filters[filter].pass(direction);
+        if !pass.headers_seen || pass.hold == Hold::All {
+            pass.metadata.push(entries);
+            return;
+        }
+        let export = direction.pick(Export::RequestMetadata, Export::ResponseMetadata);
+        let count = word(entries.len());
+        if self
+            .ask(direction, filter, export, &[count], around)
+            .is_some()
+        {
+            self.settle(around);
+            self.enter_metadata(direction, place + 1, entries, around);
+        }
+    }
+
+    /// Tells a filter of the metadata that have waited for it.
+    pub(super) fn drain_metadata(
+        &mut self,
+        direction: Direction,
+        place: usize,
+        around: &mut Surroundings<'_>,
+    ) {
+        let filter = self.filter_in(direction, place);
+        let waiting = std::mem::take(&mut self.filters[filter].pass(direction).metadata);
+        for entries in waiting {
+            if self.flows(direction) {
+                self.filter_metadata(direction, place, entries, around);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use crate::exchange::{
     AnsweredBy, Callback, Exchange, LocalResponse, LogLine, Response, StreamId, UpstreamRequest,
 };
-use crate::front::{self, Admitted, Part, Refusal};
+use crate::front::{self, Admitted, Metadata, Part, Refusal};
 use crate::headers::{HeaderMap, Joining};
 use crate::journal::Journal;
 use crate::local_reply::LocalReply;
@@ -121,6 +121,8 @@ struct Flow {
     bodyless: bool,
     /// All of the message has come in.
     ended: bool,
+    /// What has passed all filters before the headers have.
+    metadata: Vec<Metadata>,
 }
 
 impl Stream {
@@ -342,6 +344,7 @@ impl Flow {
             headers_sent: false,
             bodyless: false,
             ended: false,
+            metadata: Vec::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod limits;
 mod lint;
 mod loading;
 mod local_responses;
+mod metadata;
 mod profiles;
 mod properties;
 mod recorded;
