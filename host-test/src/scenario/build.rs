@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::format::{
-    Bytes, ClientRequest, FaultEffect, FaultSpec, PluginSpec, Property, RoutePath, RouteSpec,
-    RouteTarget, Setup,
+    Bytes, Capability, ClientRequest, FaultEffect, FaultSpec, PluginSpec, Property, RoutePath,
+    RouteSpec, RouteTarget, Setup,
 };
 use super::grpc::{GrpcPeer, GrpcSeen};
 use super::load::Scenario;
@@ -72,6 +72,8 @@ pub(super) fn build(
         buffer_limit,
         properties,
         foreign_functions,
+        dns,
+        capabilities,
         allow,
         diagnose,
         fuel_per_callback,
@@ -126,6 +128,12 @@ pub(super) fn build(
             (None, result) => Ok(result.unwrap_or_default().as_slice().to_vec()),
         };
         builder = builder.foreign_function(name, move |_argument| answer.clone());
+    }
+    for (name, answer) in &dns {
+        builder = builder.dns(name, answer.into());
+    }
+    for Capability(name) in capabilities.into_iter().flatten() {
+        builder = builder.capability(name);
     }
     for allowed in allow {
         builder = builder.allow(allowed.0);
@@ -196,6 +204,7 @@ impl PluginSpec {
             configuration: _,
             vm_configuration,
             environment,
+            capabilities,
             vm_id,
             root_id,
             failure_policy,
@@ -208,6 +217,12 @@ impl PluginSpec {
         }
         for (key, value) in environment {
             plugin = plugin.environment(key, value);
+        }
+        if let Some(capabilities) = capabilities {
+            plugin.vm.capabilities.clear();
+            for Capability(name) in capabilities {
+                plugin = plugin.capability(name);
+            }
         }
         if let Some(vm_id) = vm_id {
             plugin = plugin.vm_id(vm_id);

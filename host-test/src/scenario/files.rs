@@ -126,6 +126,7 @@ pub(super) fn step_values(step: &mut Step, visit: &mut dyn FnMut(&mut Bytes)) {
             | Action::WallClock(_)
             | Action::Drain
             | Action::Connect
+            | Action::FlushStats
             | Action::Remove
             | Action::ShutDown
             | Action::ClearFaults,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The keys of a file, table by table, in the order in which a reader meets them.
-const TABLES: [(&str, &str); 30] = [
+const TABLES: [(&str, &str); 31] = [
     ("File", "A file"),
     ("NamedScenario", "scenario"),
     ("Setup", "host"),
@@ -18,6 +18,7 @@ const TABLES: [(&str, &str); 30] = [
     ("GrpcRule", "grpc"),
     ("GrpcPeerReply", "grpc.replies"),
     ("ForeignFunction", "host.foreign_functions"),
+    ("Dns", "host.dns"),
     ("Start", "start"),
     ("Finally", "finally"),
     ("Step", "step"),

@@ -29,6 +29,7 @@ pub(super) fn of(step: &Step) -> String {
         Some(Action::Connect) => "a connection".to_owned(),
         Some(Action::ClientSends(_)) => "the client sends".to_owned(),
         Some(Action::UpstreamSends(_)) => "the upstream sends".to_owned(),
+        Some(Action::FlushStats) => "the metrics are flushed".to_owned(),
         Some(Action::Remove) => "the plugin is removed".to_owned(),
         Some(Action::ShutDown) => "the host stops".to_owned(),
         Some(Action::Enqueue(_)) => "items are put into a queue".to_owned(),

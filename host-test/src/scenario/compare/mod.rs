@@ -216,6 +216,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if !scenario.plugins.is_empty() || !scenario.routes.is_empty() {
         return Err("chains of several plugins and routes are not compared".to_owned());
     }
+    if !scenario.setup.dns.is_empty() || scenario.setup.capabilities.is_some() {
+        return Err("names and capabilities are not compared".to_owned());
+    }
     let rules = scenario
         .upstream
         .iter()

@@ -34,7 +34,7 @@ pub use fault::{FaultEffect, FaultSpec};
 pub use grpc::{GrpcMoment, GrpcPeerReply, GrpcRule};
 pub use log::LogLevelName;
 pub use matcher::{LogPattern, Number, Text};
-pub use offered::{ForeignFunction, ProfileName, Property};
+pub use offered::{Capability, DnsSpec, ForeignFunction, ProfileName, Property};
 pub use peers::{PartContent, PeerReply, PeerResponse, ReplyPart, Rule};
 pub use plugin::PluginSpec;
 pub use request::{ClientRequest, MoreBody, MoreReply, Sent};

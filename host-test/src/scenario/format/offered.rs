@@ -1,12 +1,17 @@
 //! What the host offers beside the ABI's own: properties and foreign functions.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use super::bytes::Bytes;
+use super::names;
+use super::time::Span;
+use super::union::True;
+use crate::DnsAnswer;
 use crate::attributes::PropertyValue;
 use crate::profile::Profile;
 
@@ -97,4 +102,60 @@ pub struct ForeignFunction {
     pub result: Option<Bytes>,
     /// The status that it fails with, by its number.
     pub status: Option<u32>,
+}
+
+/// A host function or a callback, by name.
+#[derive(Clone, Debug, serde::Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(try_from = "String")]
+pub struct Capability(#[schemars(with = "String")] pub String);
+
+impl TryFrom<String> for Capability {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if names::callback(&name).is_ok() || names::function(&name).is_ok() {
+            Ok(Self(name))
+        } else {
+            Err(format!("`{name}` is no host function and no callback"))
+        }
+    }
+}
+
+/// What a look-up of a name comes to.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Dns")]
+#[non_exhaustive]
+pub struct DnsSpec {
+    /// The addresses, such as `10.0.0.1` or `::1`; without any, the name does not exist.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub addresses: Vec<IpAddr>,
+    /// How long they are good for; 0 s without this.
+    pub ttl: Option<Span>,
+    /// How long the answer takes; no time without this.
+    pub delay: Option<Span>,
+    /// The servers cannot be reached.
+    failure: Option<True>,
+    /// The answer comes while the guest still asks, as Envoy's from the hosts file of its machine.
+    at_once: Option<True>,
+}
+
+impl From<&DnsSpec> for DnsAnswer {
+    fn from(spec: &DnsSpec) -> Self {
+        let mut answer = match spec.failure {
+            Some(True) => Self::failure(),
+            None => Self::new(spec.addresses.iter().copied()),
+        };
+        if let Some(ttl) = spec.ttl {
+            answer = answer.ttl(ttl.0);
+        }
+        if let Some(delay) = spec.delay {
+            answer = answer.after(delay.0);
+        }
+        if spec.at_once.is_some() {
+            answer = answer.at_once();
+        }
+        answer
+    }
 }

@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bytes::Bytes;
+use super::offered::Capability;
 use super::setup::FailurePolicyName;
 use super::time::Span;
 
 /// A plugin of the chain. Two plugins live in one VM, as two root contexts, if they have the same module, `vm_id`,
-/// `vm_configuration` and `environment`.
+/// `vm_configuration`, `environment` and `capabilities`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Plugin")]
@@ -28,6 +29,8 @@ pub struct PluginSpec {
     /// The environment variables that the guest sees, beside those of `host`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// The host functions that the guest may call and the callbacks that it gets, by name; those of `host` without this.
+    pub capabilities: Option<Vec<Capability>>,
     /// The `vm_id`; that of `host` without this.
     pub vm_id: Option<String>,
     /// The `root_id`; that of `host` without this.

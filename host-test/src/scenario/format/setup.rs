@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::bytes::Bytes;
 use super::log::LogLevelName;
-use super::offered::{ForeignFunction, ProfileName, Property};
+use super::offered::{Capability, DnsSpec, ForeignFunction, ProfileName, Property};
 use super::time::{Instant, Span};
 use crate::builder::FailurePolicy;
 use crate::diagnostics::{Allowance, UnknownAllowance};
@@ -74,6 +74,13 @@ pub struct Setup {
     /// Foreign functions that guests can call, by name, beside Envoy's own.
     #[serde(default)]
     pub foreign_functions: BTreeMap<String, ForeignFunction>,
+    /// What guests find that look up names (`envoy_resolve_dns`), by name. Addresses stand for themselves, and other names do not
+    /// exist.
+    #[serde(default)]
+    pub dns: BTreeMap<String, DnsSpec>,
+    /// The host functions that the guest may call and the callbacks that it gets, by name, as Envoy's
+    /// `capability_restriction_config` has them; all of them without this.
+    pub capabilities: Option<Vec<Capability>>,
     /// Findings about the guest that are accepted: a code or its name, anywhere or in one callback or host function, such as
     /// `PH014@proxy_on_request_headers`. Findings of severity `error` that are neither here nor expected are failures.
     #[serde(default)]
@@ -94,6 +101,7 @@ impl Setup {
             ($($field:ident)*) => {
                 Self {
                     allow: base.allow.iter().cloned().chain(self.allow).collect(),
+                    dns: base.dns.clone().into_iter().chain(self.dns).collect(),
                     properties: base.properties.clone().into_iter().chain(self.properties).collect(),
                     foreign_functions: base.foreign_functions.clone().into_iter().chain(self.foreign_functions).collect(),
                     environment: base.environment.clone().into_iter().chain(self.environment).collect(),
@@ -104,7 +112,7 @@ impl Setup {
         first_said! {
             module profile abi_lenient configuration vm_configuration vm_id root_id plugin_name workers main_thread_vm drain_time failure_policy reload_backoff
             allow_on_headers_stop_iteration trailers upgrade_types envoy_headers canary log_level wall_clock seed
-            buffer_limit diagnose fuel_per_callback memory_limit
+            buffer_limit capabilities diagnose fuel_per_callback memory_limit
         }
     }
 }

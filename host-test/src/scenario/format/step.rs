@@ -70,6 +70,8 @@ pub enum Action {
     ClientSends(Sent),
     /// The upstream of a connection sends.
     UpstreamSends(Sent),
+    /// The plugin, a stats sink, gets the metrics.
+    FlushStats,
     /// The plugin is removed.
     Remove,
     /// The host stops.
@@ -110,6 +112,8 @@ struct StepTable {
     fault: Option<FaultSpec>,
     /// All faults end.
     clear_faults: Option<True>,
+    /// The metrics are flushed: a plugin that is a stats sink gets them (`envoy_on_stats_update`).
+    flush_stats: Option<True>,
     /// The plugin is removed, as at the end of its listener.
     remove: Option<True>,
     /// The host stops: root contexts are done and deleted. Nothing can be requested after that.
@@ -149,6 +153,7 @@ impl TryFrom<StepTable> for Step {
             table.drain.map(|True| Action::Drain),
             table.fault.map(Action::Fault),
             table.clear_faults.map(|True| Action::ClearFaults),
+            table.flush_stats.map(|True| Action::FlushStats),
             table.remove.map(|True| Action::Remove),
             table.shut_down.map(|True| Action::ShutDown),
             table.set_shared_data.map(Action::SharedData),

@@ -268,6 +268,15 @@ impl<'a> Player<'a> {
                 }
                 self.pump();
             }
+            Some(Action::FlushStats) => {
+                let plugin = self.accepted(step.plugin.as_deref())?;
+                if !self.host.flush_stats(plugin) {
+                    return Err(Impossible(
+                        "there is no VM to give the metrics to".to_owned(),
+                    ));
+                }
+                self.pump();
+            }
             Some(Action::Remove) => {
                 if let Some(playing) = named(&mut self.plugins, step.plugin.as_deref())
                     && let Some(id) = playing.id.take()

@@ -210,3 +210,82 @@ fn a_request_can_have_properties_of_its_own() {
     );
     assert!(report.passed(), "{report}");
 }
+
+/// Looks up `db.internal` at every request and logs the answer, and that it asked; logs `ked` when metrics are flushed.
+pub(crate) const LOOKS_UP: &str = r#"
+        (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))
+        (import "env" "envoy_resolve_dns" (func $dns (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 1000) "db.internal")
+        (data (i32.const 1020) "asked")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $dns (i32.const 1000) (i32.const 11) (i32.const 100)))
+          (drop (call $log (i32.const 2) (i32.const 1020) (i32.const 5)))
+          (i32.const 0))
+        (func (export "envoy_on_stats_update") (param i32 i32)
+          (drop (call $log (i32.const 2) (i32.const 1022) (i32.const 3))))
+        (func (export "envoy_on_resolve_dns") (param i32 i32) (param $size i32)
+          (drop (call $buffer (i32.const 8) (i32.const 0) (local.get $size) (i32.const 200) (i32.const 204)))
+          (drop (call $log (i32.const 2) (i32.load (i32.const 200)) (i32.load (i32.const 204)))))"#;
+
+#[test]
+fn names_are_looked_up_and_capabilities_restricted_as_the_file_says() {
+    let folder = Folder::with_guest("");
+    folder.write("guest.wat", format!("(module {LOOKS_UP})"));
+    let report = folder.run(
+        r#"
+        host.allow = ["PH028"]
+        [[scenario]]
+        name = "an answer after a while"
+        host.dns = { "db.internal" = { addresses = ["10.0.0.1"], ttl = "5s", delay = "1s" } }
+        [[scenario.step]]
+        request = {}
+        expect.log_in_order = ["asked"]
+        [[scenario.step]]
+        advance = "1s"
+        expect.log = [{ contains = "10.0.0.1:0" }]
+        [[scenario.step]]
+        flush_stats = true
+        expect.log = ["ked"]
+
+        [[scenario]]
+        name = "at once"
+        host.dns = { "db.internal" = { addresses = ["::1"], at_once = true } }
+        [[scenario.step]]
+        request = {}
+        expect.log_in_order = [{ contains = "[::1]:0" }, "asked"]
+
+        [[scenario]]
+        name = "no answer"
+        host.dns = { "db.internal" = { failure = true } }
+        [[scenario.step]]
+        request = {}
+        [[scenario.step]]
+        advance = "1s"
+        expect.log_in_order = [""]
+
+        [[scenario]]
+        name = "restricted"
+        host.capabilities = ["proxy_on_request_headers", "proxy_get_buffer_bytes"]
+        [[scenario.step]]
+        request = {}
+        expect.log = [{ message = "asked", absent = true }]
+
+        [[scenario]]
+        name = "one plugin of two is restricted"
+        plugin = [{ name = "a", capabilities = ["proxy_log"] }, { name = "b" }]
+        [[scenario.step]]
+        request = {}
+        expect.log = [{ message = "asked", count = 1 }]
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+    let told = folder.refused("host.capabilities = ['proxy_lgo']\n[[step]]\nrequest = {}\n");
+    assert!(
+        told.contains("`proxy_lgo` is no host function and no callback"),
+        "{told}"
+    );
+}

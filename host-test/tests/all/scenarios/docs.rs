@@ -69,6 +69,7 @@ fn guest(name: &str) -> String {
         "offers.wasm" => super::steps::OFFERS,
         "ticks.wasm" => super::steps::TICKS,
         "stores.wasm" => super::steps::STORES,
+        "lookups.wasm" => return format!("(module {})", super::chains::LOOKS_UP),
         "tcp.wasm" => return format!("(module {})", super::tcp::PINGS),
         other => panic!("there is no guest {other}"),
     })
