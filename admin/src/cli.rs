@@ -1,6 +1,7 @@
 //! The command line. It works on the database itself, so it needs no service that runs, and one that runs sees what it
 //! changed within a moment.
 
+mod audience;
 mod callers;
 mod keys;
 mod maintenance;
@@ -70,6 +71,15 @@ enum Command {
     /// Services with their methods and audiences
     #[command(subcommand)]
     Service(policy::ServiceCommand),
+    /// Who may call services and methods
+    #[command(subcommand)]
+    Audience(audience::Command),
+    /// Routes that need no credential
+    #[command(subcommand)]
+    Public(audience::PublicCommand),
+    /// The role that is exempt from audiences
+    #[command(subcommand)]
+    Bypass(audience::BypassCommand),
     /// Signing keys, by name
     #[command(subcommand)]
     Key(keys::Command),
@@ -190,6 +200,9 @@ impl Command {
             Self::Person(command) => command.run(context).await,
             Self::Role(command) => command.run(context).await,
             Self::Service(command) => command.run(context).await,
+            Self::Audience(command) => command.run(context).await,
+            Self::Public(command) => command.run(context).await,
+            Self::Bypass(command) => command.run(context).await,
             Self::Key(command) => command.run(context).await,
             Self::Gateway(command) => command.run(context).await,
             Self::Operator(command) => command.run(context).await,

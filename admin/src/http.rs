@@ -82,6 +82,11 @@ pub fn router(app: App) -> Router {
                 .put(policy::put_service)
                 .delete(policy::delete_service),
         )
+        .route("/v1/services/{name}/audience", put(policy::put_audience))
+        .route(
+            "/v1/services/{name}/methods/{method}/audience",
+            put(policy::put_method_audience).delete(policy::delete_method_audience),
+        )
         .route(
             "/v1/public",
             get(policy::public)
@@ -108,6 +113,7 @@ pub fn router(app: App) -> Router {
             post(callers::add_credential),
         )
         .route("/v1/credentials/{id}", delete(callers::revoke_credential))
+        .route("/v1/reports", get(callers::reports))
         .route("/v1/audit", get(callers::audit))
         .fallback(|| async { Problem::not_found("there is nothing under this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

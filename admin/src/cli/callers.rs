@@ -109,7 +109,13 @@ impl GatewayCommand {
             Self::Status => {
                 let reports = context.registry.reports().await?;
                 let heads = [
-                    "GATEWAY", "VM", "REPORTED", "EPOCH", "REVISION", "BEHIND", "ERROR",
+                    "GATEWAY",
+                    "VM",
+                    "REPORTED",
+                    "EPOCH",
+                    "REVISION",
+                    "BEHIND",
+                    "LAST ERROR",
                 ];
                 context.output.list(heads, &reports, |report: &Report| {
                     [
@@ -119,7 +125,7 @@ impl GatewayCommand {
                         report.number("epoch").to_string(),
                         report.number("revision").to_string(),
                         report.behind.to_string(),
-                        report.text("last_error").to_owned(),
+                        report.last_error().unwrap_or_else(|| "-".to_owned()),
                     ]
                 })
             }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::auth::Operator;
 use super::body::Json;
 use super::{App, Problem};
-use crate::registry::AuditLine;
 use crate::registry::callers::GatewayView;
+use crate::registry::{AuditLine, Report};
 
 /// The audit log is cut after so many lines.
 const PAGE: u32 = 100;
@@ -34,6 +34,13 @@ pub(super) async fn gateways(
     _operator: Operator,
 ) -> Result<Json<Vec<GatewayView>>, Problem> {
     Ok(Json(app.registry.gateways().await?))
+}
+
+pub(super) async fn reports(
+    State(app): State<App>,
+    _operator: Operator,
+) -> Result<Json<Vec<Report>>, Problem> {
+    Ok(Json(app.registry.reports().await?))
 }
 
 pub(super) async fn add_gateway(

@@ -3,13 +3,13 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use postern_core::feed::Put;
-use postern_core::policy::document::{Bypass, Document, Key, PublicRoute, Service};
+use postern_core::policy::document::{Audience, Bypass, Document, Key, PublicRoute, Service};
 use serde::Serialize;
 
 use super::auth::Operator;
 use super::body::Json;
 use super::{App, Problem};
-use crate::registry::{Invalid, Kind, RegistryError};
+use crate::registry::{Actor, Invalid, Kind, RegistryError};
 
 /// A policy and its revision.
 #[derive(Serialize)]
@@ -69,6 +69,51 @@ pub(super) async fn delete_service(
     app.registry
         .change(actor, move |change| {
             Box::pin(async move { change.delete_service(&name).await })
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn put_audience(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    Path(service): Path<String>,
+    Json(audience): Json<Audience>,
+) -> Result<StatusCode, Problem> {
+    set_audience(&app, actor, service, None, Some(audience)).await
+}
+
+pub(super) async fn put_method_audience(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    Path((service, method)): Path<(String, String)>,
+    Json(audience): Json<Audience>,
+) -> Result<StatusCode, Problem> {
+    set_audience(&app, actor, service, Some(method), Some(audience)).await
+}
+
+pub(super) async fn delete_method_audience(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    Path((service, method)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    set_audience(&app, actor, service, Some(method), None).await
+}
+
+async fn set_audience(
+    app: &App,
+    actor: Actor,
+    service: String,
+    method: Option<String>,
+    audience: Option<Audience>,
+) -> Result<StatusCode, Problem> {
+    app.registry
+        .change(actor, move |change| {
+            Box::pin(async move {
+                change
+                    .set_audience(&service, method.as_deref(), audience)
+                    .await
+            })
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

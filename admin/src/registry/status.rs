@@ -38,9 +38,11 @@ impl Report {
         self.body.get(member).and_then(Value::as_u64).unwrap_or(0)
     }
 
-    /// A text that it says, or an empty one.
-    pub fn text(&self, member: &str) -> &str {
-        self.body.get(member).and_then(Value::as_str).unwrap_or("")
+    /// What went wrong last, and when, in words.
+    pub fn last_error(&self) -> Option<String> {
+        let error = self.body.get("last_error")?;
+        let member = |name: &str| error.get(name).and_then(Value::as_str);
+        Some(format!("{} {}", member("at")?, member("text")?))
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the API is and who may call it: services, public routes, signing keys, and the role that is exempt.
 
 use postern_core::feed::{Deleted, Entry, Put};
-use postern_core::policy::document::{Bypass, Document, Key, PublicRoute, Service};
+use postern_core::policy::document::{Audience, Bypass, Document, Key, PublicRoute, Service};
 use serde_json::json;
 use sqlx::Row as _;
 
 use super::log::Log;
 use super::records::RecordKey;
-use super::{Change, Kind, Registry, RegistryError};
+use super::{Change, Invalid, Kind, Registry, RegistryError};
 
 impl Change {
     /// Adds a service with its methods and audiences, or puts it in the place of the one of its name.
@@ -29,6 +29,39 @@ impl Change {
         self.write(&Entry::Delete(Deleted::Service(name.to_owned())))
             .await?;
         self.log("service.delete", name, json!({})).await
+    }
+
+    /// Says who may call a service, or one method of it. A method without an audience of its own (`None`) has the service's.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] for the service, [`RegistryError::Invalid`] for the method or for a service without an
+    /// audience, and those of the policy.
+    pub async fn set_audience(
+        &mut self,
+        service: &str,
+        method: Option<&str>,
+        audience: Option<Audience>,
+    ) -> Result<(), RegistryError> {
+        let Entry::Put(Put::Service(mut record)) = self.existing(Kind::Service, service).await?
+        else {
+            return Err(super::persons::not_found(Kind::Service, service));
+        };
+        let detail = json!({"method": method, "audience": audience});
+        match (method, audience) {
+            (Some(name), audience) => {
+                let found = record.methods.iter_mut().find(|method| method.name == name);
+                let reason = "the service has no method of this name";
+                found
+                    .ok_or_else(|| Invalid::new("method", reason))?
+                    .audience = audience;
+            }
+            (None, Some(audience)) => record.audience = audience,
+            (None, None) => {
+                return Err(Invalid::new("audience", "a service must have one").into());
+            }
+        }
+        self.write(&Entry::Put(Put::Service(record))).await?;
+        self.log("audience.set", service, detail).await
     }
 
     /// Adds a route that needs no credential.

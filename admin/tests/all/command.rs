@@ -325,3 +325,80 @@ fn credentials_stand_alone_on_standard_output_and_a_gateway_has_two_at_most() {
     succeed(folder, &["operator", "revoke", "ada"]);
     assert!(!succeed(folder, &["operator", "list"]).contains("ada"));
 }
+
+#[test]
+fn who_may_call_is_said_in_one_command_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let example =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/examples/team/policy.json");
+    succeed(
+        folder,
+        &["policy", "import", example.to_str().expect("UTF-8")],
+    );
+    let export = || -> serde_json::Value {
+        serde_json::from_str(&succeed(folder, &["policy", "export"])).expect("JSON")
+    };
+    let before = export();
+    let service = before["services"][0]["name"].as_str().expect("a service");
+    let method = before["services"][0]["methods"][0]["name"]
+        .as_str()
+        .expect("a method");
+    succeed(folder, &["role", "new", "night-shift"]);
+    let set = [
+        "audience",
+        "set",
+        service,
+        "--method",
+        method,
+        "--mode",
+        "restricted",
+        "--role",
+        "night-shift",
+    ];
+    succeed(folder, &set);
+    let list = succeed(folder, &["audience", "list", service]);
+    assert!(
+        list.contains(method) && list.contains("night-shift"),
+        "{list}"
+    );
+    let refused = fail(
+        folder,
+        &[
+            "audience",
+            "set",
+            service,
+            "--mode",
+            "restricted",
+            "--role",
+            "nobody-has-this",
+        ],
+    );
+    assert!(refused.contains("audience.roles[0]"), "{refused}");
+    let refused = fail(
+        folder,
+        &["audience", "inherit", service, "--method", "no-such"],
+    );
+    assert!(refused.contains("method"), "{refused}");
+    succeed(
+        folder,
+        &["audience", "inherit", service, "--method", method],
+    );
+    let after = export();
+    let find = |policy: &serde_json::Value| {
+        let services = policy["services"].as_array().expect("services").clone();
+        services.into_iter().find(|one| one["name"] == service)
+    };
+    let method = find(&after).expect("it is there")["methods"][0].clone();
+    assert!(method.get("audience").is_none(), "{method}");
+
+    succeed(folder, &["bypass", "set", "night-shift"]);
+    assert_eq!(export()["bypass"]["role"], "night-shift");
+    succeed(folder, &["bypass", "clear"]);
+    assert!(export().get("bypass").is_none());
+    let public = ["/status-page", "--http", "GET", "--http", "HEAD"];
+    succeed(folder, &[&["public", "put"][..], &public].concat());
+    assert!(succeed(folder, &["public", "list"]).contains("/status-page"));
+    succeed(folder, &[&["public", "delete"][..], &public].concat());
+    assert!(!succeed(folder, &["public", "list"]).contains("/status-page"));
+}

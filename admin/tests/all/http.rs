@@ -396,3 +396,44 @@ async fn read_feed(
     }
     head
 }
+
+#[tokio::test]
+async fn an_audience_is_changed_without_sending_the_whole_service() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    service.setting.person("p-1").await;
+    let json = [("content-type", "application/json")];
+    let put = async |path: &str, body: serde_json::Value| {
+        let answer = service.send(Method::PUT, path, &ada, &json, body.to_string());
+        answer.await.status
+    };
+    let orders = json!({
+        "name": "orders", "hosts": ["api.example.com"], "base_path": "/orders",
+        "audience": {"mode": "restricted"},
+        "methods": [{"name": "read", "http": ["GET"], "path": "/{id}"}]
+    });
+    assert_eq!(put("/v1/services/orders", orders).await, 200);
+    let audience = json!({"mode": "restricted", "persons": ["p-1"]});
+    let of_method = "/v1/services/orders/methods/read/audience";
+    assert_eq!(
+        put("/v1/services/orders/audience", audience.clone()).await,
+        204
+    );
+    assert_eq!(put(of_method, audience.clone()).await, 204);
+    let orders = service.get("/v1/services/orders", &ada).await.json();
+    assert_eq!(orders["audience"], audience);
+    assert_eq!(orders["methods"][0]["audience"], audience);
+    assert_eq!(
+        put(
+            "/v1/services/orders/methods/none/audience",
+            audience.clone()
+        )
+        .await,
+        422
+    );
+    assert_eq!(put("/v1/services/none/audience", audience).await, 404);
+    let cleared = service.send(Method::DELETE, of_method, &ada, &[], "").await;
+    assert_eq!(cleared.status, 204);
+    let orders = service.get("/v1/services/orders", &ada).await.json();
+    assert!(orders["methods"][0].get("audience").is_none());
+}
