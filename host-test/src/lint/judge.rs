@@ -12,6 +12,7 @@ use super::{Finding, Lint, Report, sdk};
 use crate::functions::{Export, Function};
 use crate::module::ALLOCATORS;
 use crate::profile::Profile;
+use crate::version::AbiVersion;
 
 const ABI_MARKER: &str = "proxy_abi_version_";
 const KNOWN_ABIS: &[&str] = &["0.1.0", "0.2.0", "0.2.1"];
@@ -168,12 +169,13 @@ fn about_exports(facts: &Facts, findings: &mut Findings) {
 }
 
 fn about_callbacks(facts: &Facts, findings: &mut Findings) {
+    let abi = abi_version(facts);
     for export in &facts.exports {
         let name = export.name.as_str();
         let known = Export::ALL.iter().find(|known| known.name() == name);
         if let Some(known) = known {
             match &export.ty {
-                Some(ty) if fits_callback(ty, *known) => {}
+                Some(ty) if fits_callback(ty, *known, abi) => {}
                 Some(ty) => findings.add(Lint::WrongCallbackType, format!("{name}{}", words(ty))),
                 None => findings.add(Lint::WrongCallbackType, format!("{name} is no function")),
             }
@@ -194,6 +196,14 @@ fn about_callbacks(facts: &Facts, findings: &mut Findings) {
     {
         findings.add(Lint::NeverDeleted, "");
     }
+}
+
+/// The version that counts in Envoy: the first that it knows. Callbacks of an unknown one are judged by the newest.
+fn abi_version(facts: &Facts) -> AbiVersion {
+    let mut names = facts.exports.iter().map(|export| export.name.as_str());
+    names
+        .find_map(AbiVersion::of_marker)
+        .unwrap_or(AbiVersion::V0_2_1)
 }
 
 fn about_imports(facts: &Facts, findings: &mut Findings) {

@@ -4,6 +4,7 @@
 use wasmparser::{FuncType, ValType};
 
 use crate::functions::{Export, Function};
+use crate::version::AbiVersion;
 
 /// The arguments of a function of the ABI, all of which return one `i32`; `None`: any will do.
 pub(super) fn arguments(function: Function) -> Option<&'static str> {
@@ -68,9 +69,9 @@ pub(super) fn fits(ty: &FuncType, arguments: &str, returns: bool) -> bool {
     letters.as_deref() == Some(arguments) && ty.results() == results
 }
 
-/// Whether a callback has the type that the ABI gives it.
-pub(super) fn fits_callback(ty: &FuncType, export: Export) -> bool {
-    fits(ty, &"i".repeat(export.params()), export.returns())
+/// Whether a callback has the type that this version of the ABI gives it.
+pub(super) fn fits_callback(ty: &FuncType, export: Export, abi: AbiVersion) -> bool {
+    fits(ty, &"i".repeat(export.params_in(abi)), export.returns())
 }
 
 /// A type in words.

@@ -290,3 +290,25 @@ fn every_lint_is_documented_in_its_words() {
         assert!(page.contains(&row), "{row}");
     }
 }
+
+#[test]
+fn callbacks_have_the_types_of_the_version_that_counts() {
+    let module = |version: &str, params: &str| {
+        format!(
+            r#"(module (memory (export "memory") 1 16) (func (export "proxy_abi_version_{version}"))
+            (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "proxy_on_request_headers") (param {params}) (result i32) (i32.const 0)))"#
+        )
+    };
+    for (version, params, fits) in [
+        ("0_1_0", "i32 i32", true),
+        ("0_1_0", "i32 i32 i32", false),
+        ("0_2_1", "i32 i32", false),
+        ("0_2_1", "i32 i32 i32", true),
+        ("0_2_100", "i32 i32 i32", true),
+    ] {
+        let found = found(&module(version, params));
+        let is_wrong = found.contains(&Lint::WrongCallbackType);
+        assert_eq!(is_wrong, !fits, "{version} {params}: {found:?}");
+    }
+}
