@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod digest;
 mod envoy;
+mod guests;
 mod process;
 mod python;
 mod test;

@@ -134,9 +134,7 @@ pub(crate) fn print(folder: &Path) -> Result<(), WebError> {
 
 /// The tests of the package in one file of `web/tests`.
 pub(crate) fn tests(workspace: &Workspace, package: &Path, file: &str) -> Result<Command, Missing> {
-    let mut version = Command::new("node");
-    let version = process::capture(version.arg("--version")).map_err(|_| Missing::Node)?;
-    if !is_new_enough(&version) {
+    if !has_node() {
         return Err(Missing::Node);
     }
     let mut node = Command::new("node");
@@ -145,6 +143,12 @@ pub(crate) fn tests(workspace: &Workspace, package: &Path, file: &str) -> Result
         .arg(Path::new("web/tests").join(file))
         .env("POSTERN_WEB_PACKAGE", package);
     Ok(node)
+}
+
+/// Whether there is a Node.js that is new enough.
+pub(crate) fn has_node() -> bool {
+    process::capture(Command::new("node").arg("--version"))
+        .is_ok_and(|version| is_new_enough(&version))
 }
 
 /// Whether what `node --version` says is [`NODE`] or newer.

@@ -1,5 +1,6 @@
 //! The test host from outside: small guests in the WebAssembly text format, run through the library and the command.
 
+mod any_module;
 mod bench;
 mod bodies;
 mod capabilities;

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::{Outcome, deny, reproduce};
 use crate::demo::{self, Gateway};
 use crate::envoy;
+use crate::guests::{self, GuestError};
 use crate::process;
 use crate::python;
 use crate::wasm::{self, Artefact, Choice, Toolchain, Variant};
@@ -44,6 +45,8 @@ pub(crate) enum Step {
     WebPage,
     /// A real Envoy
     Envoy,
+    /// Guests in AssemblyScript and Go, for the test host
+    Guests,
     /// All tests, in the test host and in Envoy
     Tests,
     /// The demo in the test host
@@ -54,7 +57,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// All of them in order.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Format,
         Self::Deny,
         Self::Clippy,
@@ -67,6 +70,7 @@ impl Step {
         Self::Web,
         Self::WebPage,
         Self::Envoy,
+        Self::Guests,
         Self::Tests,
         Self::DemoHost,
         Self::DemoEnvoy,
@@ -107,6 +111,7 @@ pub(crate) struct Context<'a> {
     trap: OnceCell<Artefact>,
     web: OnceCell<PathBuf>,
     envoy: OnceCell<PathBuf>,
+    guests: OnceCell<PathBuf>,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -122,6 +127,7 @@ impl<'a> Context<'a> {
             trap: OnceCell::new(),
             web: OnceCell::new(),
             envoy: OnceCell::new(),
+            guests: OnceCell::new(),
         }
     }
 
@@ -156,6 +162,7 @@ impl<'a> Context<'a> {
                 println!("{}", self.envoy()?.display());
                 Ok(Outcome::Passed)
             }
+            Step::Guests => self.guests_step(),
             Step::Tests => self.tests(),
             Step::DemoHost => self.demo(Gateway::Host),
             Step::DemoEnvoy => self.demo(Gateway::Envoy),
@@ -240,6 +247,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    fn guests_step(&self) -> Result<Outcome> {
+        Ok(match self.guests()? {
+            Ok(folder) => {
+                println!("{}", folder.display());
+                Outcome::Passed
+            }
+            Err(reason) => Outcome::Skipped(reason),
+        })
+    }
+
     fn tests(&self) -> Result<Outcome> {
         python::prepare_venv()?;
         // The tests start programs of the workspace, and `cargo test` alone does not build each of them.
@@ -250,6 +267,11 @@ impl<'a> Context<'a> {
             .env("POSTERN_SYNC_WASM", &self.sync()?.path)
             .env("POSTERN_TEST_TRAP_WASM", &self.trap()?.path)
             .env(envoy::VARIABLE, self.envoy()?);
+        match self.guests()? {
+            Ok(folder) => tests.env(guests::VARIABLE, folder),
+            // The step of the guests is counted as skipped.
+            Err(_) => tests.env_remove(guests::VARIABLE),
+        };
         finish(tests)
     }
 
@@ -295,6 +317,18 @@ impl<'a> Context<'a> {
             let mut native = demo::build(self.workspace);
             Ok(web::build(self.workspace, self.toolchain()?, &mut native)?)
         })
+    }
+
+    /// The folder of the guests in other languages, or why this machine cannot build them.
+    fn guests(&self) -> Result<std::result::Result<&PathBuf, String>> {
+        match once(&self.guests, || Ok(guests::build(self.workspace)?)) {
+            Ok(folder) => Ok(Ok(folder)),
+            Err(error) => match error.downcast::<GuestError>() {
+                Ok(error) if error.is_the_machine() => Ok(Err(error.to_string())),
+                Ok(error) => Err(error),
+                Err(error) => Err(error),
+            },
+        }
     }
 
     fn envoy(&self) -> Result<&PathBuf> {
