@@ -21,7 +21,7 @@ fn without_a_policy_nothing_is_decided_and_with_one_a_token_works_until_it_is_de
     let access = gateway.exchange(&issued);
     assert_eq!(gateway.call(&access), [200]);
 
-    admin.deactivate(&issued.record.id);
+    admin.deactivate(&issued.view.id);
     gateway.pass(10);
     assert_eq!(gateway.call(&access), [401]);
     let (status, _) = gateway.send(Request::post(EXCHANGE), issued.token.expose());

@@ -8,8 +8,8 @@ use postern_admin::database::Database;
 use postern_admin::entropy::Entropy;
 use postern_admin::feed::{Known, Publisher};
 use postern_admin::registry::persons::NewPerson;
-use postern_admin::registry::tokens::{Ends, Issued, NewToken};
-use postern_admin::registry::{Actor, Change, Registry};
+use postern_admin::registry::tokens::{Ends, Issued, NewToken, TokenAction};
+use postern_admin::registry::{Actor, Change, Registry, Work};
 use postern_core::feed::{HeadKey, Nonce, PageId, Signatures};
 use postern_core::policy::document::{Key, Service};
 use postern_core::roots::RootKey;
@@ -82,14 +82,14 @@ impl Admin {
         let key = HeadKey::generate(&mut Entropy).expect("a key");
         let public = key.public_key().to_string();
         let publisher = Publisher::new(registry.clone(), vec![key]);
-        let credential = runtime.block_on(async {
-            let mut change = begin(&registry).await;
-            change.add_gateway("edge-1").await.expect("a gateway");
-            let made = change.add_gateway_credential("edge-1").await;
-            let made = made.expect("a credential");
-            change.commit().await.expect("committed");
-            made.secret.as_str().to_owned()
+        let added = registry.change(ada(), |change| {
+            Box::pin(async {
+                change.add_gateway("edge-1").await?;
+                change.add_gateway_credential("edge-1").await
+            })
         });
+        let added = runtime.block_on(added).expect("a gateway");
+        let credential = added.secret.as_str().to_owned();
         Self {
             service: Arc::new(Mutex::new(Served {
                 publisher,
@@ -108,53 +108,54 @@ impl Admin {
     /// With a person, a key and a service that everybody may call.
     pub(crate) fn filled() -> Self {
         let admin = Self::new();
-        admin.change(async |change| {
-            let person = NewPerson {
-                id: Some("p-1".to_owned()),
-                name: "Exporter".to_owned(),
-                roles: Vec::new(),
-            };
-            change.add_person(person).await.expect("a person");
-            let key: Key = serde_json::from_value(json!({
-                "kid": "k1", "root": "r1", "active_from": "2026-01-01T00:00:00Z"
-            }))
-            .expect("a key");
-            change.put_key(key).await.expect("a key");
-            let service: Service = serde_json::from_value(json!({
-                "name": "orders", "hosts": ["api.example.com"], "base_path": "/orders",
-                "audience": {"mode": "unrestricted"},
-                "methods": [{"name": "list", "http": ["GET"], "path": "/"}],
-            }))
-            .expect("a service");
-            change.put_service(service).await.expect("a service");
+        let key: Key = serde_json::from_value(json!({
+            "kid": "k1", "root": "r1", "active_from": "2026-01-01T00:00:00Z"
+        }))
+        .expect("a key");
+        let service: Service = serde_json::from_value(json!({
+            "name": "orders", "hosts": ["api.example.com"], "base_path": "/orders",
+            "audience": {"mode": "unrestricted"},
+            "methods": [{"name": "list", "http": ["GET"], "path": "/"}],
+        }))
+        .expect("a service");
+        admin.change(|change| {
+            Box::pin(async {
+                let person = NewPerson {
+                    id: Some("p-1".to_owned()),
+                    name: "Exporter".to_owned(),
+                    roles: Vec::new(),
+                };
+                change.add_person(person).await?;
+                change.put_key(key).await?;
+                change.put_service(service).await
+            })
         });
         admin
     }
 
     /// Changes the registry.
-    pub(crate) fn change<T>(&self, edit: impl AsyncFnOnce(&mut Change) -> T) -> T {
-        self.runtime.block_on(async {
-            let mut change = begin(&self.registry).await;
-            let made = edit(&mut change).await;
-            change.commit().await.expect("committed");
-            made
-        })
+    pub(crate) fn change<F, T>(&self, edit: F) -> T
+    where
+        F: for<'c> FnOnce(&'c mut Change) -> Work<'c, T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let changed = self.registry.change(ada(), edit);
+        self.runtime.block_on(changed).expect("committed")
     }
 
     pub(crate) fn token(&self, name: &str) -> Issued {
-        self.change(async |change| {
-            let new = NewToken {
-                name: name.to_owned(),
-                person: "p-1".to_owned(),
-                ends: Ends::InDays(30),
-            };
-            change.generate_token(new).await.expect("a token")
-        })
+        let new = NewToken {
+            name: name.to_owned(),
+            person: "p-1".to_owned(),
+            ends: Ends::InDays(30),
+        };
+        self.change(|change| Box::pin(change.generate_token(new)))
     }
 
     pub(crate) fn deactivate(&self, id: &str) {
-        self.change(async |change| {
-            change.deactivate_token(id).await.expect("deactivated");
+        let id = id.to_owned();
+        self.change(|change| {
+            Box::pin(async move { change.act_on_token(&id, TokenAction::Deactivate).await })
         });
     }
 
@@ -207,12 +208,11 @@ impl Admin {
     }
 }
 
-async fn begin(registry: &Registry) -> Change {
-    let actor = Actor {
+fn ada() -> Actor {
+    Actor {
         operator: "ada".to_owned(),
         address: "local".to_owned(),
-    };
-    registry.begin(actor).await.expect("a change begins")
+    }
 }
 
 /// What the admin service answers, without its wait: time does not pass by itself here.
@@ -229,13 +229,13 @@ async fn answer(
     );
     if asked.is_report() {
         let report: Value = serde_json::from_slice(&asked.body).expect("a report is JSON");
-        let reported = registry.report("edge-1", &report, clock::now()).await;
+        let reported = registry.report("edge-1", report).await;
         reported.expect("it is kept");
         return CalloutReply::new(204);
     }
     if let Some(page) = asked.path.strip_prefix("/v1/feeds/default/pages/") {
         let page = PageId::parse(page).expect("a page's name");
-        return match publisher.page(page).await {
+        return match publisher.page(page) {
             Some(body) => CalloutReply::new(200).body(&body),
             None => CalloutReply::new(404),
         };

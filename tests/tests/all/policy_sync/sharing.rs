@@ -37,7 +37,7 @@ fn all_workers_follow_each_change_within_a_tick_of_the_reader() {
     gateway.pass(10);
     let access = gateway.exchange(&issued);
     assert_eq!(gateway.call(&access), [200; 3]);
-    admin.deactivate(&issued.record.id);
+    admin.deactivate(&issued.view.id);
     gateway.pass(10);
     assert_eq!(gateway.call(&access), [401; 3]);
     // The others have read what one of them kept.
