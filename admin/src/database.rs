@@ -1,7 +1,13 @@
 //! The database: where it is, how it is opened, and the tables in it.
 
+mod lock;
+
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+pub(crate) use lock::Lock;
+pub use lock::LockError;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -32,6 +38,8 @@ const CONNECTIONS: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
+    /// Held as long as the database is open, so that nothing else takes its place meanwhile.
+    _lock: Option<Arc<Lock>>,
 }
 
 /// Why a database cannot be opened.
@@ -45,6 +53,9 @@ pub enum OpenError {
         "the database was written by a newer version of postern-admin (migration {0}); run that version, or restore a backup"
     )]
     Newer(i64),
+    /// A backup is being restored to it, or the lock on it cannot be had.
+    #[error(transparent)]
+    Locked(#[from] LockError),
     /// A migration failed; the database is as before.
     #[error("the database could not be brought up to this version, and is as it was: {0}")]
     Migrate(#[source] MigrateError),
@@ -64,6 +75,17 @@ impl Database {
     /// # Errors
     /// [`OpenError`].
     pub async fn open_file_up_to(path: &Path, max_size: Option<u32>) -> Result<Self, OpenError> {
+        let lock = Lock::shared(path)?;
+        let mut database = Self::open_unlocked(path, max_size).await?;
+        database._lock = Some(Arc::new(lock));
+        Ok(database)
+    }
+
+    /// As [`open_file_up_to`](Self::open_file_up_to), for whoever holds the lock, or a file that nobody else knows.
+    pub(crate) async fn open_unlocked(
+        path: &Path,
+        max_size: Option<u32>,
+    ) -> Result<Self, OpenError> {
         // The path goes into a URL, where `%`, `?` and `#` mean something else.
         let escaped = path
             .to_string_lossy()
@@ -101,7 +123,7 @@ impl Database {
         pool.execute(SQLITE_AUDIT)
             .await
             .map_err(OpenError::Connect)?;
-        Ok(Self { pool })
+        Ok(Self { pool, _lock: None })
     }
 
     /// The connections.

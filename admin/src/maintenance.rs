@@ -9,7 +9,7 @@ use postern_core::policy::Digest;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use crate::database::{Database, OpenError};
+use crate::database::{Database, LockError, OpenError};
 use crate::registry::{Registry, RegistryError};
 
 pub use restore::{Ahead, Prospect, Restored, look, restore};
@@ -39,6 +39,9 @@ pub enum MaintenanceError {
         /// As it was written.
         stored: String,
     },
+    /// Something has the database open.
+    #[error(transparent)]
+    InUse(#[from] LockError),
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

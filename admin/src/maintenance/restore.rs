@@ -7,7 +7,7 @@ use postern_core::time::Timestamp;
 use serde::Serialize;
 
 use super::{MaintenanceError, Verified, verified, verify};
-use crate::database::Database;
+use crate::database::{Database, Lock};
 use crate::registry::{AuditLine, Registry};
 
 /// Lines of the audit log that are shown as lost, at most.
@@ -63,25 +63,27 @@ pub struct Restored {
 /// [`MaintenanceError`] if the backup is not one that could be restored.
 pub async fn look(backup: &Path, target: &Path, feed: &str) -> Result<Prospect, MaintenanceError> {
     let copy = Copy::of(backup, target)?;
-    let database = Database::open_file(&copy.file).await?;
+    let database = Database::open_unlocked(&copy.file, None).await?;
     let prospect = compare(&database, target, feed).await;
     database.close().await;
     prospect
 }
 
 /// Puts a backup in the place of the database at `target`, which is kept beside it, and begins a new epoch: gateways take
-/// its revisions although they have seen higher ones. Nothing may have the database open.
+/// its revisions although they have seen higher ones.
 ///
 /// # Errors
-/// [`MaintenanceError`]; the database is as it was then.
+/// [`MaintenanceError::InUse`] if anything has the database open, and others; the database is as it was then.
 pub async fn restore(
     backup: &Path,
     target: &Path,
     feed: &str,
     now: Timestamp,
 ) -> Result<Restored, MaintenanceError> {
+    // A service that went on with the file that is moved away would answer changes that nobody finds again.
+    let _alone = Lock::alone(target)?;
     let copy = Copy::of(backup, target)?;
-    let database = Database::open_file(&copy.file).await?;
+    let database = Database::open_unlocked(&copy.file, None).await?;
     let prospect = compare(&database, target, feed).await?;
     // A backup can be restored twice, and the database may be lost: the clock makes an epoch that no gateway has seen.
     let known = prospect.before.as_ref().map_or(0, |before| before.epoch);
@@ -149,7 +151,7 @@ async fn compare_with(
     target: &Path,
     feed: &str,
 ) -> Result<(), MaintenanceError> {
-    let old = Database::open_file(target).await?;
+    let old = Database::open_unlocked(target, None).await?;
     let registry = Registry::open(old.clone(), feed).await?;
     let position = registry.position();
     prospect.before = Some(verified(position.epoch, position.revision, position.digest));

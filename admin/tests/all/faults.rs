@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use postern_core::feed::{PageFault, PageId, PageReader};
+use postern_core::feed::{
+    Expected, Head, Nonce, PageFault, PageId, PageReader, PublicKey, PublicKeys,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::process::Command;
 
 use crate::client::Client;
-use crate::command::{fail, succeed};
+use crate::command::{fail, run, succeed};
 use crate::process::Process;
 
 const NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -268,6 +270,55 @@ async fn a_disk_that_takes_no_more_fails_changes_alone_and_heals_without_a_resta
     answered.insert(made["id"].as_str().expect("an id").to_owned());
     process.kill().await;
     check(folder, &answered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_backup_is_restored_under_a_service_that_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (operator, _) = begin(folder);
+    succeed(folder, &["backup", "backup.db"]);
+    let process = Process::start(folder, &[]).await;
+    let refused = fail(folder, &["restore", "backup.db", "--yes"]);
+    assert!(refused.contains("in use"), "{refused}");
+    // Looking is no harm, and the command line works beside the service.
+    let looked = run(folder, &["restore", "backup.db"]);
+    assert!(String::from_utf8_lossy(&looked.stderr).contains("--yes"));
+    let made = generate(&process.client, &operator, "a").await;
+    assert_eq!(made.expect("an answer").0, 201);
+    assert!(succeed(folder, &["token", "list"]).contains(" a "));
+    process.kill().await;
+    succeed(folder, &["restore", "backup.db", "--yes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_are_signed_with_each_key_of_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (_, gateway) = begin(folder);
+    let mut keys = Vec::new();
+    let mut public = Vec::new();
+    for file in ["first.key", "second.key"] {
+        let shown = succeed(folder, &["head-key", "new", file]);
+        let shown = shown.lines().last().expect("a key").to_owned();
+        public.push(PublicKey::parse(&shown).expect("a public key"));
+        keys.push(std::fs::read_to_string(folder.join(file)).expect("a key"));
+    }
+    let keys: Vec<&str> = keys.iter().map(|key| key.trim()).collect();
+    let process = Process::start_with_keys(folder, &keys.join(",")).await;
+    let head = format!("/v1/feeds/default?after=0&epoch=0&nonce={NONCE}");
+    let answer = process.client.get(&head, &gateway).await;
+    for key in public {
+        let expected = Expected {
+            feed: "default",
+            nonce: Nonce::parse(NONCE).expect("a nonce"),
+            keys: &PublicKeys::new(vec![key]),
+        };
+        let signatures = answer.header("postern-signature").as_bytes();
+        Head::verify(&answer.body, signatures, &expected).expect("a good head");
+    }
+    let refused = fail(folder, &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(refused.contains("POSTERN_HEAD_KEY"), "{refused}");
 }
 
 /// Makes a database what the version before left.

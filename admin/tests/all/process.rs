@@ -22,7 +22,15 @@ impl Process {
     /// Starts it on the database in a folder.
     pub(crate) async fn start(folder: &Path, arguments: &[&str]) -> Self {
         let command = Command::new(env!("CARGO_BIN_EXE_postern-admin"));
-        Self::spawn(command, folder, arguments).await
+        let with_key = [&["--head-key", "head.key"], arguments].concat();
+        Self::spawn(command, folder, &with_key).await
+    }
+
+    /// As [`start`](Self::start), with the keys that sign heads in the environment.
+    pub(crate) async fn start_with_keys(folder: &Path, keys: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern-admin"));
+        command.env("POSTERN_HEAD_KEY", keys);
+        Self::spawn(command, folder, &[]).await
     }
 
     /// As [`start`](Self::start), with a limit on the length of files, which can be lifted later.
@@ -33,7 +41,7 @@ impl Process {
         command
             .args(["-c", &script])
             .arg(env!("CARGO_BIN_EXE_postern-admin"));
-        Self::spawn(command, folder, &[]).await
+        Self::spawn(command, folder, &["--head-key", "head.key"]).await
     }
 
     async fn spawn(mut command: Command, folder: &Path, arguments: &[&str]) -> Self {
@@ -41,7 +49,7 @@ impl Process {
             succeed(folder, &["head-key", "new", "head.key"]);
         }
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--head-key", "head.key"])
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .current_dir(folder)
             .env_remove("POSTERN_DATABASE")
