@@ -9,7 +9,7 @@ use super::{Kind, Position, Registry, RegistryError, number};
 use crate::database::Session;
 
 /// Records that are read at once.
-const CHUNK: i64 = 5_000;
+pub(super) const CHUNK: i64 = 5_000;
 
 /// What to read of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

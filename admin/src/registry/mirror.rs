@@ -5,6 +5,7 @@ use postern_core::policy::{OutOfTurn, Phase, Policy, PolicyFault, Reading, Stage
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::log::CHUNK;
 use super::records::{Kind, RecordKey};
 use super::{Position, RegistryError, number};
 
@@ -125,17 +126,26 @@ impl Mirror {
         }
         // What comes of a fault half-way is read anew.
         self.is_spoilt = true;
-        let rows =
-            sqlx::query("SELECT kind, id, body FROM record WHERE revision > $1 AND revision <= $2")
-                .bind(self.revision)
-                .bind(stand.revision)
-                .fetch_all(&mut *connection)
-                .await?;
-        for row in rows {
-            let (kind, id): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            let body: Option<String> = row.try_get(2)?;
-            let entry = Kind::read(&kind, &id, body.as_deref())?;
-            self.stage(&entry, &RecordKey::of(&entry))?;
+        let mut after = self.revision;
+        while after < stand.revision {
+            // A big policy as rows takes many times the memory that it takes as a policy.
+            let rows = sqlx::query(
+                "SELECT revision, kind, id, body FROM record WHERE revision > $1 AND revision <= $2 \
+                 ORDER BY revision LIMIT $3",
+            )
+            .bind(after)
+            .bind(stand.revision)
+            .bind(CHUNK)
+            .fetch_all(&mut *connection)
+            .await?;
+            let Some(last) = rows.last() else { break };
+            after = last.try_get(0)?;
+            for row in rows {
+                let (kind, id): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+                let body: Option<String> = row.try_get(3)?;
+                let entry = Kind::read(&kind, &id, body.as_deref())?;
+                self.stage(&entry, &RecordKey::of(&entry))?;
+            }
         }
         self.check()?;
         self.switch(stand.epoch, stand.revision)?;
