@@ -117,7 +117,12 @@ pub(super) fn step_values(step: &mut Step, visit: &mut dyn FnMut(&mut Bytes)) {
         Some(Action::ClientSends(sent) | Action::UpstreamSends(sent)) => {
             sent.chunks.iter_mut().for_each(&mut *visit);
         }
-        Some(Action::SharedData(data) | Action::Enqueue(data)) => {
+        Some(
+            Action::SharedData(data)
+            | Action::Enqueue(data)
+            | Action::Metadata(data)
+            | Action::ReplyMetadata(data),
+        ) => {
             data.values_mut().for_each(&mut *visit);
         }
         Some(
@@ -178,6 +183,8 @@ fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
     if let Some(upstream) = &mut expect.upstream {
         texts.extend(upstream.body.iter_mut().chain(&mut upstream.cluster));
         texts.extend(pairs(&mut upstream.headers_in_order));
+        let frames = upstream.metadata.iter_mut().flatten();
+        texts.extend(frames.flat_map(BTreeMap::values_mut));
         headers.extend(upstream.headers.iter_mut().chain(&mut upstream.trailers));
     }
     if let Some(connection) = &mut expect.connection {
@@ -203,6 +210,8 @@ fn expect_values(expect: &mut Expect, visit: &mut dyn FnMut(&mut Bytes)) {
         texts.extend(parts.into_iter().flatten());
         headers.extend(&mut event.initial_metadata);
     }
+    let frames = expect.metadata.iter_mut().flatten();
+    texts.extend(frames.flat_map(BTreeMap::values_mut));
     let tables = expect
         .filter_state
         .iter_mut()

@@ -17,6 +17,8 @@ pub(super) fn of(step: &Step) -> String {
             format!("{} {path}", text(&request.method, "GET"))
         }
         Some(Action::Body(_)) => "more of the body".to_owned(),
+        Some(Action::Metadata(_)) => "metadata of the client".to_owned(),
+        Some(Action::ReplyMetadata(_)) => "metadata of the upstream".to_owned(),
         Some(Action::Disconnect) => "the client goes away".to_owned(),
         Some(Action::Reply(_)) => "the upstream replies".to_owned(),
         Some(Action::Advance(by)) => format!("{} pass", humantime::format_duration(*by)),

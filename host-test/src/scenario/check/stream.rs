@@ -1,5 +1,7 @@
 //! Comparing what the client, the upstream and the clusters got.
 
+use std::collections::BTreeMap;
+
 use toml_edit::Value;
 
 use super::super::bless::literal;
@@ -43,6 +45,8 @@ impl Checker {
         self.text("body", expect.body.as_ref(), body);
         let trailers = response.map(|response| &response.trailers);
         self.headers("trailers", expect.trailers.as_ref(), trailers);
+        let metadata = response.map(|response| response.metadata.as_slice());
+        self.metadata(expect.metadata.as_deref(), metadata);
         let complete = response.is_some_and(|response| response.complete);
         self.flag("complete", expect.complete, complete);
         if let Some(upstream) = &expect.upstream {
@@ -72,6 +76,7 @@ impl Checker {
             headers_in_order,
             body,
             trailers,
+            metadata,
             complete,
         } = expect;
         let redirected = seen.map_or(0, |seen| seen.exchange.redirected.len());
@@ -107,7 +112,38 @@ impl Checker {
         );
         self.text("body", body.as_ref(), got.map(|got| got.body.as_slice()));
         self.headers("trailers", trailers.as_ref(), got.map(|got| &got.trailers));
+        let frames = got.map(|got| got.metadata.as_slice());
+        self.metadata(metadata.as_deref(), frames);
         self.flag("complete", *complete, got.is_some_and(|got| got.complete));
+    }
+
+    /// All frames in their order.
+    fn metadata(
+        &mut self,
+        expected: Option<&[BTreeMap<String, Text>]>,
+        observed: Option<&[BTreeMap<Vec<u8>, Vec<u8>>]>,
+    ) {
+        let Some(expected) = expected else { return };
+        let observed = observed.unwrap_or_default();
+        if expected.len() != observed.len() {
+            let count = |count| format!("{count} frames");
+            let exact = expected
+                .iter()
+                .flat_map(BTreeMap::values)
+                .all(Text::is_exact);
+            let fix = exact.then(|| literal::list(observed.iter().map(frame_literal)));
+            let (expected, observed) = (count(expected.len()), count(observed.len()));
+            self.differ_with("metadata", expected, observed, Vec::new(), fix);
+            return;
+        }
+        for (index, (expected, frame)) in expected.iter().zip(observed).enumerate() {
+            self.in_list("metadata", index, |checker| {
+                for (name, text) in expected {
+                    let value = frame.get(name.as_bytes()).map(Vec::as_slice);
+                    checker.text(name, Some(text), value);
+                }
+            });
+        }
     }
 
     fn local_response(&mut self, expect: &LocalResponseExpect, seen: Option<&StreamSeen>) {
@@ -251,6 +287,13 @@ fn callout_literal(call: &Callout) -> Value {
         members.push(("body".to_owned(), literal::bytes(&call.body)));
     }
     literal::table(members)
+}
+
+fn frame_literal(frame: &BTreeMap<Vec<u8>, Vec<u8>>) -> Value {
+    literal::table(frame.iter().map(|(name, value)| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        (name, literal::bytes(value))
+    }))
 }
 
 fn answerer(by: AnsweredBy) -> &'static str {

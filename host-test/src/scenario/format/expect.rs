@@ -39,6 +39,8 @@ pub struct Expect {
     pub body: Option<Text>,
     /// Response trailers, among others.
     pub trailers: Option<HeaderExpect>,
+    /// The METADATA frames of HTTP/2 that the client got, all of them in their order: each has these entries, among others.
+    pub metadata: Option<Vec<BTreeMap<String, Text>>>,
     /// Whether the response came to its end.
     pub complete: Option<bool>,
     /// What the upstream got.
@@ -141,6 +143,8 @@ pub struct UpstreamExpect {
     pub body: Option<Text>,
     /// Request trailers, among others.
     pub trailers: Option<HeaderExpect>,
+    /// The METADATA frames of HTTP/2, all of them in their order: each has these entries, among others.
+    pub metadata: Option<Vec<BTreeMap<String, Text>>>,
     /// Whether the request came to its end.
     pub complete: Option<bool>,
 }
@@ -288,8 +292,8 @@ macro_rules! says_nothing {
 }
 
 says_nothing! {
-    Expect { status answered_by state details headers headers_in_order body trailers complete upstream connection local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data queues root_contexts diagnostics cost trap refused }
-    UpstreamExpect { reached cluster redirects headers headers_in_order body trailers complete }
+    Expect { status answered_by state details headers headers_in_order body trailers metadata complete upstream connection local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data queues root_contexts diagnostics cost trap refused }
+    UpstreamExpect { reached cluster redirects headers headers_in_order body trailers metadata complete }
     ConnectionExpect { connected to_upstream to_client upstream_ended client_ended closed_by }
     LocalResponseExpect { sent status details body headers grpc_status }
     CostExpect { fuel calls host_calls bytes_to_guest bytes_from_guest callbacks }

@@ -42,6 +42,10 @@ pub enum Action {
     Request(Box<ClientRequest>),
     /// A client sends more of an unfinished request.
     Body(MoreBody),
+    /// The client sends a METADATA frame of HTTP/2 in an unfinished request.
+    Metadata(Headers),
+    /// The upstream sends a METADATA frame of HTTP/2 in an unfinished reply.
+    ReplyMetadata(Headers),
     /// The client goes away.
     Disconnect,
     /// The upstream replies to a request that waits for it.
@@ -94,6 +98,10 @@ struct StepTable {
     request: Option<ClientRequest>,
     /// The client sends more of a request that was not finished.
     body: Option<MoreBody>,
+    /// The client sends a METADATA frame of HTTP/2 with these entries, in a request that was not finished.
+    metadata: Option<Headers>,
+    /// The upstream sends a METADATA frame of HTTP/2 with these entries, in a reply that was not finished.
+    reply_metadata: Option<Headers>,
     /// The client goes away.
     disconnect: Option<True>,
     /// The upstream replies to a request that waits for it, under a rule with `manual`, or that is not finished yet.
@@ -144,6 +152,8 @@ impl TryFrom<StepTable> for Step {
                 .request
                 .map(|request| Action::Request(Box::new(request))),
             table.body.map(Action::Body),
+            table.metadata.map(Action::Metadata),
+            table.reply_metadata.map(Action::ReplyMetadata),
             table.disconnect.map(|True| Action::Disconnect),
             table.reply.map(Action::Reply),
             table.reply_body.map(Action::ReplyBody),

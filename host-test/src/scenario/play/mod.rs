@@ -216,6 +216,17 @@ impl<'a> Player<'a> {
             None => {}
             Some(Action::Request(request)) => self.request(name, request)?,
             Some(Action::Body(body)) => self.body(name, body)?,
+            Some(Action::Metadata(entries)) => {
+                let id = self.stream(name)?.id;
+                if !self.host.is_http2(id) {
+                    return Err(Impossible(
+                        "HTTP/1.1 has no metadata: the request needs `http2 = true`".to_owned(),
+                    ));
+                }
+                self.host.send_metadata(id, entries.iter());
+                self.pump();
+            }
+            Some(Action::ReplyMetadata(entries)) => self.reply_metadata(name, entries)?,
             Some(Action::Disconnect) => {
                 let id = self.stream(name)?.id;
                 self.host.disconnect(id);

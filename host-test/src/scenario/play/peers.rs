@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::format::{MoreReply, PartContent, PeerReply, PeerResponse, ReplyPart};
+use super::super::format::{Headers, MoreReply, PartContent, PeerReply, PeerResponse, ReplyPart};
 use super::super::upstream::ROUTE_TIMEOUT;
 use super::{Impossible, MAX_EVENTS_PER_STEP, Player};
 use crate::clock::nanoseconds;
@@ -65,17 +65,7 @@ impl Player<'_> {
 
     /// The upstream sends more of a reply.
     pub(super) fn reply_body(&mut self, name: &str, more: &MoreReply) -> Result<(), Impossible> {
-        let id = self.stream(name)?.id;
-        let replied = self.host.state(id) != StreamState::Finished
-            && self
-                .streams
-                .iter()
-                .any(|played| played.id == id && played.replies);
-        if !replied {
-            return Err(Impossible(
-                "the stream has no reply that was not finished".to_owned(),
-            ));
-        }
+        let id = self.unfinished_reply(name)?;
         for chunk in &more.chunks {
             self.host.reply_body(id, chunk, false);
         }
@@ -91,6 +81,30 @@ impl Player<'_> {
             self.wait(id);
         }
         Ok(())
+    }
+
+    /// The upstream sends a METADATA frame in a reply.
+    pub(super) fn reply_metadata(
+        &mut self,
+        name: &str,
+        entries: &Headers,
+    ) -> Result<(), Impossible> {
+        let id = self.unfinished_reply(name)?;
+        self.host.reply_metadata(id, entries.iter());
+        self.pump();
+        Ok(())
+    }
+
+    /// The stream of this name, if a reply to it is under way.
+    fn unfinished_reply(&self, name: &str) -> Result<StreamId, Impossible> {
+        let played = self.stream(name)?;
+        if played.replies && self.host.state(played.id) != StreamState::Finished {
+            Ok(played.id)
+        } else {
+            Err(Impossible(
+                "the stream has no reply that was not finished".to_owned(),
+            ))
+        }
     }
 
     /// Lets time move on as long as the stream waits for something that is on its way.

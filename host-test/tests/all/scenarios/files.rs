@@ -10,7 +10,7 @@ fn an_unknown_key_is_told_with_its_place_and_its_whole_name() {
     assert_eq!(
         folder.refused("host.module = 'm'\n[[step]]\nrequest.path = '/'\nexpect.stauts = 200\n"),
         "s.scenario.toml:4:8: step[0].expect.stauts: unknown field `stauts`, expected one of `status`, `answered_by`, \
-         `state`, `details`, `headers`, `headers_in_order`, `body`, `trailers`, `complete`, `upstream`, `connection`, \
+         `state`, `details`, `headers`, `headers_in_order`, `body`, `trailers`, `metadata`, `complete`, `upstream`, `connection`, \
          `local_response`, `filter_state`, `callouts`, `grpc`, `log`, `log_in_order`, `metrics`, `metrics_change`, `shared_data`, \
          `queues`, `root_contexts`, `diagnostics`, `cost`, `trap`, `refused`"
     );

@@ -247,3 +247,38 @@ fn the_host_follows_redirects_where_a_route_says_so() {
     );
     assert!(report.passed(), "{report}");
 }
+
+#[test]
+fn metadata_of_both_sides_pass_and_are_seen() {
+    let folder = Folder::with_guest("");
+    let start = r#"
+        upstream = [{ reply.manual = true }]
+        [[step]]
+        request = { method = "POST", http2 = true, end = false }
+        [[step]]
+        metadata = { a = "1", b = { hex = "ff" } }
+        "#;
+    let report = folder.run(&format!(
+        r#"{start}
+        expect.upstream.metadata = [{{ a = "1", b = {{ hex = "ff" }}, c = {{ absent = true }} }}]
+        [[step]]
+        reply.end = false
+        expect.metadata = []
+        [[step]]
+        reply_metadata = {{ c = "3" }}
+        expect.metadata = [{{ c = {{ contains = "3" }} }}]
+        "#
+    ));
+    assert!(report.passed(), "{report}");
+    let report = folder.run(&format!("{start}expect.upstream.metadata = [{{ a = '2' }}]\n[[step]]\nexpect.upstream.metadata = []\n"));
+    assert_eq!(
+        failed_keys(&report),
+        ["upstream.metadata[0].a", "upstream.metadata"],
+        "{report}"
+    );
+    let report = folder.run("[[step]]\nrequest.end = false\n[[step]]\nmetadata.a = '1'\n");
+    assert!(
+        only(&report).failures[0].observed.contains("http2 = true"),
+        "{report}"
+    );
+}
