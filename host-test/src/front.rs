@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_absolute_target_replaces_the_authority_and_loses_its_user() {
-        let headers = admitted(Request::get("http://u:p@h.example:81?q").authority("other"));
+        let headers = admitted(Request::get("http://u:p@h.example:81/?q").authority("other"));
         assert_eq!(headers.text(":authority").as_deref(), Some("h.example:81"));
         assert_eq!(headers.text(":path").as_deref(), Some("/?q"));
     }

@@ -198,7 +198,7 @@ impl HeaderMap {
     /// Adds a value behind those that are there. In the headers of a request or response, a name that Envoy keeps once
     /// gets the new value joined to the old one.
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name, value) = (name.as_ref(), value.as_ref());
+        let (name, value) = (self.known_as(name.as_ref()), value.as_ref());
         if let Some(joined) = self.joined(name) {
             return self.join(joined, value);
         }
@@ -236,7 +236,7 @@ impl HeaderMap {
 
     /// Removes every value of `name`; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
+        let name = self.known_as(name.as_ref());
         self.retain(|key| !key.eq_ignore_ascii_case(name))
     }
 
@@ -278,7 +278,14 @@ impl HeaderMap {
         )
     }
 
+    /// In a request `host` is another name for `:authority` (Envoy `HeaderMapImpl`, where both are one inline header).
+    fn known_as<'n>(&self, name: &'n [u8]) -> &'n [u8] {
+        let host = self.joining == Joining::Request && name.eq_ignore_ascii_case(b"host");
+        if host { b":authority" } else { name }
+    }
+
     fn position(&self, name: &[u8]) -> Option<usize> {
+        let name = self.known_as(name);
         let last = name.last().map(u8::to_ascii_lowercase);
         self.entries.iter().position(|entry| {
             let key = &self.bytes[entry.name.clone()];
@@ -295,7 +302,8 @@ impl HeaderMap {
             Joining::Response => &JOINED_RESPONSE_HEADERS,
         };
         // Most names come once: looking for them first saves looking through the list.
-        self.position(name).filter(|_| names.contains(name))
+        self.position(name)
+            .filter(|_| names.contains(self.known_as(name)))
     }
 
     fn join(&mut self, at: usize, value: &[u8]) {

@@ -26,12 +26,14 @@ impl LocalReply {
                 local.status.to_string()
             },
         );
-        for (name, value) in local.headers.iter() {
+        // The status is not theirs to say.
+        let theirs = local.headers.iter().filter(|(name, _)| name != b":status");
+        for (name, value) in theirs {
             headers.append(name, value);
         }
         if grpc {
             headers.remove("content-length");
-            headers.replace("content-type", "application/grpc");
+            headers.set("content-type", "application/grpc");
             headers.replace("grpc-status", grpc_status(local).to_string());
             if !local.body.is_empty() {
                 headers.replace("grpc-message", percent_encoded(&local.body));
@@ -45,7 +47,7 @@ impl LocalReply {
             headers.remove("content-length");
             headers.remove("content-type");
         } else {
-            headers.replace("content-length", local.body.len().to_string());
+            headers.set("content-length", local.body.len().to_string());
             if !headers.contains("content-type") {
                 headers.append("content-type", "text/plain");
             }

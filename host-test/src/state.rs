@@ -240,6 +240,8 @@ pub(crate) struct Message {
     pub(crate) body_visible: bool,
     pub(crate) trailers: HeaderMap,
     pub(crate) trailers_visible: bool,
+    /// The message ends with the body that the guest sees now: it may write trailers, which makes them.
+    pub(crate) may_add_trailers: bool,
 }
 
 impl Message {
@@ -251,6 +253,7 @@ impl Message {
             body_visible: false,
             trailers: HeaderMap::new(),
             trailers_visible: false,
+            may_add_trailers: false,
         }
     }
 

@@ -177,6 +177,15 @@ pub(crate) fn readable(state: &VmState, map: u32) -> Option<&HeaderMap> {
 /// can be changed even when it is logged.
 fn writable(state: &mut VmState, map: u32) -> Result<&mut HeaderMap, Stop> {
     let stream = state.stream_mut().ok_or(Status::BadArgument)?;
+    let ending = match map {
+        REQUEST_TRAILERS => Some(&mut stream.request),
+        RESPONSE_TRAILERS => Some(&mut stream.response),
+        _ => None,
+    };
+    if let Some(message) = ending {
+        // Envoy's `addDecodedTrailers` and `addEncodedTrailers`.
+        message.trailers_visible |= message.may_add_trailers;
+    }
     let (map, visible) = match map {
         REQUEST_HEADERS => (&mut stream.request.headers, stream.request.headers_visible),
         REQUEST_TRAILERS => (

@@ -294,7 +294,14 @@ fn node() -> PropertyValue {
         text("id", ""),
         text("cluster", ""),
         empty("metadata"),
-        empty("locality"),
+        (
+            "locality".to_owned(),
+            PropertyValue::Message(vec![
+                text("region", ""),
+                text("zone", ""),
+                text("sub_zone", ""),
+            ]),
+        ),
         text("user_agent_name", "envoy"),
     ])
 }

@@ -41,7 +41,18 @@ pub(crate) struct DiffArgs {
     /// random numbers. May be given several times.
     #[arg(long, value_name = "REGEX", requires = "against_envoy")]
     ignore: Vec<Regex>,
+    /// Write what Envoy does into this folder, a file for each file of scenarios: what can be compared later without an Envoy.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "against_envoy",
+        conflicts_with = "filter"
+    )]
+    record: Option<PathBuf>,
 }
+
+/// What is in front of a scenario's name in a recording.
+const RECORDED: &str = "# scenario ";
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -87,8 +98,11 @@ impl DiffArgs {
             if scenarios.is_empty() {
                 continue;
             }
+            let mut recording = String::new();
             for comparison in compare::against_envoy(&scenarios, &envoy)? {
                 compared += 1;
+                let lines = comparison.envoy.without(&self.ignore);
+                recording += &format!("{RECORDED}{}\n{lines}", comparison.name);
                 let difference = comparison.difference_but_for(&self.ignore);
                 equal &= difference.is_empty();
                 let name = format!("{}: {}", file.display(), comparison.name);
@@ -97,6 +111,9 @@ impl DiffArgs {
                     &format!("host {name}"),
                     &difference,
                 );
+            }
+            if let (Some(folder), Some(name)) = (&self.record, recorded(&file)) {
+                std::fs::write(folder.join(name), recording)?;
             }
         }
         if compared == 0 {
@@ -118,6 +135,13 @@ impl DiffArgs {
             trace.masked()
         })
     }
+}
+
+/// The name of the recording of a file of scenarios: `NAME.trace` for `NAME.scenario.toml`.
+fn recorded(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    let name = name.strip_suffix(".scenario.toml").unwrap_or(name);
+    Some(format!("{name}.trace"))
 }
 
 fn show(left: &str, right: &str, difference: &Difference) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::scenario::format::{FailurePolicyName, Setup};
 
 /// The route timeout that Envoy has without one in its configuration.
-const UPSTREAM: &str = "upstream_of_the_routes";
+const UPSTREAM: &str = "upstream";
 
 /// One listener with the filter in it.
 pub(crate) struct Listener<'a> {
@@ -31,7 +31,6 @@ pub(crate) fn bootstrap(
     let clusters: Vec<Value> = peers.chain([cluster(UPSTREAM, upstream)]).collect();
     let listeners: Vec<Value> = listeners.iter().map(listener).collect();
     json!({
-        "node": { "id": "postern-host", "cluster": "postern-host" },
         "admin": { "address": address(SocketAddr::from(([127, 0, 0, 1], 0))) },
         "static_resources": { "listeners": listeners, "clusters": clusters },
     })
@@ -79,7 +78,7 @@ fn listener(listener: &Listener<'_>) -> Value {
                 "http_protocol_options": { "enable_trailers": setup.trailers.unwrap_or(false) },
                 "upgrade_configs": upgrades,
                 "route_config": { "virtual_hosts": [{
-                    "name": "all",
+                    "name": "default",
                     "domains": ["*"],
                     "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": UPSTREAM } }],
                 }] },

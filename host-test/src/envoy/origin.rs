@@ -108,6 +108,8 @@ fn serve(stream: &TcpStream, shared: &Mutex<Shared>) -> io::Result<()> {
             shared.received.len() - 1
         };
         reader.body(&mut request, upgrade, false)?;
+        // The other protocol has no end that could be told.
+        request.complete &= !upgrade;
         let (delay, answer) = {
             let mut shared = lock(shared);
             if let Some(received) = shared.received.get_mut(place) {

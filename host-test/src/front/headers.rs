@@ -68,8 +68,9 @@ pub(super) fn read(
     let mut crumbs = Vec::new();
     for (name, value) in &request.headers {
         target::check_header(name, value)?;
+        let value = if request.http2 { value } else { trimmed(value) };
         if request.http2 && name.eq_ignore_ascii_case(b"cookie") {
-            crumbs.push(value.as_slice());
+            crumbs.push(value);
         } else if !name.eq_ignore_ascii_case(b"host") {
             headers.append(name, value);
         } else if !request.http2 || !headers.contains(":authority") {
@@ -154,6 +155,14 @@ fn add_envoy_headers(headers: &mut HeaderMap, request_id: &str) {
     if !headers.contains("x-request-id") {
         headers.append("x-request-id", request_id);
     }
+}
+
+/// A value of HTTP/1.1 without the white space around it (RFC 9110, section 5.6.3).
+fn trimmed(value: &[u8]) -> &[u8] {
+    let outside = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(outside).unwrap_or(value.len());
+    let end = value.iter().rposition(outside).map_or(start, |at| at + 1);
+    &value[start..end]
 }
 
 /// Whether the client closes its connection behind this request (Envoy `HeaderUtility::shouldCloseConnection`).

@@ -64,7 +64,9 @@ pub(crate) fn reply(
         HeaderMap::new()
     };
     if asked.upgrades && reply.status == 101 {
-        return (headers, VecDeque::from([Part::Headers(false)]));
+        // As in a request, the bytes that follow are passed on, be it none.
+        let nothing = Part::Body(Vec::new(), false);
+        return (headers, VecDeque::from([Part::Headers(false), nothing]));
     }
     if reply.unfinished && !asked.head && !matches!(reply.status, 204 | 304) {
         let sent = reply.body.into_iter().filter(|part| !part.is_empty());

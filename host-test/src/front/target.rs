@@ -153,11 +153,8 @@ fn absolute(target: &[u8]) -> Result<Absolute, Refusal> {
     if host.is_empty() {
         return Err(Refusal::malformed("http1.invalid_url"));
     }
-    let path = if path.starts_with(b"/") {
-        path.to_vec()
-    } else {
-        [b"/", path].concat()
-    };
+    // A query without a path stays one, and is refused.
+    let path = if path.is_empty() { b"/" } else { path }.to_vec();
     Ok(Absolute {
         scheme,
         authority: host.to_vec(),

@@ -26,6 +26,12 @@ impl Stream {
             self.answer_as_host(404, "", "route_not_found", around);
             return;
         }
+        let told = !settings.front.envoy_headers || headers.contains("x-forwarded-proto");
+        if !told || !headers.contains(":path") {
+            // Envoy's routes find nothing without these (`VirtualHostImpl::getRouteFromEntries`).
+            self.answer_as_host(404, "", "route_not_found", around);
+            return;
+        }
         let cluster = match settings.routes.find(headers).map(|route| &route.target) {
             Some(Target::Upstream) => None,
             Some(Target::Cluster(cluster)) if settings.routes.clusters.contains(cluster) => {
@@ -72,7 +78,10 @@ impl Stream {
 
     pub(super) fn send_request_trailers(&mut self, around: &mut Surroundings<'_>) {
         let trailers = self.trailers(Direction::Request, around).clone();
-        if let Some(upstream) = &mut self.upstream {
+        if let Some(upstream) = &mut self.upstream
+            && !upstream.headers.contains("content-length")
+        {
+            // HTTP/1.1 has trailers behind chunks alone (RFC 9112, section 7.1.2).
             upstream.trailers = trailers;
         }
         self.sent_to_upstream(true, around);
@@ -140,7 +149,11 @@ impl Stream {
 
     pub(super) fn send_response_trailers(&mut self, around: &mut Surroundings<'_>) {
         let trailers = self.trailers(Direction::Response, around).clone();
-        if let Some(client) = &mut self.client {
+        let passes = around.settings.front.trailers;
+        let http2 = self.http2;
+        if let Some(client) = &mut self.client
+            && (http2 || passes && !client.headers.contains("content-length"))
+        {
             client.trailers = trailers;
         }
         self.sent_to_client(true, around);

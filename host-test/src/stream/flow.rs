@@ -118,13 +118,18 @@ impl Stream {
         };
         message.body.extend(bytes);
         message.body_visible = true;
+        message.may_add_trailers = end;
         let length = message.body.len();
         let size = word(length);
         let export = direction.pick(Export::RequestBody, Export::ResponseBody);
         let args = [size, u32::from(end)];
+        if end {
+            self.bring_trailers(direction, filter, around);
+        }
         let Some(action) = self.ask(direction, filter, export, &args, around) else {
             return;
         };
+        let added = end && self.added_trailers(direction, filter, around);
         match action {
             0 => {
                 if let Some(message) = self.message(filter, direction, around) {
@@ -157,12 +162,33 @@ impl Stream {
             }
         }
         if action == 0 {
+            if added {
+                self.filters[filter].pass(direction).trailers = Trailers::Held;
+            }
             self.settle_except_resuming(direction, filter, around);
             self.release(direction, place, around);
         } else {
             self.filters[filter].pass(direction).hold = Hold::Seen;
             self.settle(around);
+            if added {
+                // Envoy hands new trailers on whatever the filter answers: they overtake a body that it holds.
+                self.filters[filter].pass(direction).trailers = Trailers::Passed;
+                self.enter_trailers(direction, place + 1, around);
+            }
         }
+    }
+
+    /// Whether the guest has written trailers at the end of a body, where there were none.
+    fn added_trailers(
+        &mut self,
+        direction: Direction,
+        filter: usize,
+        around: &mut Surroundings<'_>,
+    ) -> bool {
+        let message = self.message(filter, direction, around);
+        message.is_some_and(|message| {
+            std::mem::take(&mut message.may_add_trailers) && message.trailers_visible
+        })
     }
 
     /// A filter gets the trailers.

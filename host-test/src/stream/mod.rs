@@ -255,11 +255,7 @@ impl Stream {
         let request = self.headers(Direction::Request, around);
         let ends = front::ends_handshake(request, status) && self.upgrades;
         self.details = if ends {
-            let had_body = !matches!(status, 204 | 304);
             headers.remove("content-length");
-            if had_body {
-                headers.append("content-length", "0");
-            }
             parts = VecDeque::from([Part::Headers(true)]);
             "websocket_handshake_unsuccessful".to_owned()
         } else {

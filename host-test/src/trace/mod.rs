@@ -16,6 +16,8 @@ mod mask;
 
 use std::fmt;
 
+use regex::Regex;
+
 use align::{Edit, align};
 
 /// How the lines of a trace begin, behind whatever a log puts in front of them.
@@ -83,6 +85,21 @@ impl Trace {
             kept
         });
         Self(kept.collect())
+    }
+
+    /// The same with `*` for what these expressions match in comments.
+    #[must_use]
+    pub fn without(&self, ignored: &[Regex]) -> Self {
+        let masked = |line: &String| {
+            let mut line = line.clone();
+            if line.starts_with(COMMENT) {
+                for expression in ignored {
+                    line = expression.replace_all(&line, "*").into_owned();
+                }
+            }
+            line
+        };
+        Self(self.0.iter().map(masked).collect())
     }
 
     /// Adds a comment and lines behind it.

@@ -5,25 +5,34 @@ use std::path::{Path, PathBuf};
 
 use postern_host::envoy;
 use postern_host::scenario::{self, compare};
+use postern_host::trace::{self, Trace};
 use regex::Regex;
 
 /// The scenarios in which the two differ, and why. `docs/host/envoy.md` has the same list.
-const EXPLAINED: &[(&str, &str)] = &[];
+const EXPLAINED: &[(&str, &str)] = &[(
+    "trailers are written at the end of a body that is held",
+    "a bug of Envoy: it sends the trailers twice, and the second ones are bytes that belong to no request",
+)];
 
 /// Ids that the filter of this repository makes of random numbers.
 const RANDOM: &str = "urn:postern:decision:[0-9a-z]{13}";
 
-/// Differences come from Envoy's timing, too: one that is gone the next time is none.
-const ATTEMPTS: usize = 3;
+/// Differences come from Envoy's timing, too, such as a peer that took 10 ms, a figure more: one that is gone the next time is none.
+const ATTEMPTS: usize = 6;
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential");
     scenario::find(&[folder]).expect("there are scenarios")
 }
 
-/// The differences of the scenarios of one file, by name.
-fn differences(file: &Path, binary: &Path) -> BTreeMap<String, String> {
-    let scenarios = scenario::load(file).expect("scenarios");
+/// The differences of the scenarios of one file, by name; of all of them, or of those that differed before.
+fn differences(
+    file: &Path,
+    binary: &Path,
+    before: Option<&BTreeMap<String, String>>,
+) -> BTreeMap<String, String> {
+    let mut scenarios = scenario::load(file).expect("scenarios");
+    scenarios.retain(|scenario| before.is_none_or(|before| before.contains_key(&scenario.name)));
     let compared = compare::against_envoy(&scenarios, binary).expect("Envoy plays them");
     assert_eq!(compared.len(), scenarios.len());
     let random = [Regex::new(RANDOM).expect("an expression")];
@@ -56,7 +65,7 @@ fn every_scenario_goes_as_in_envoy_but_for_what_is_explained() {
             module.display()
         );
         played.extend(scenarios.into_iter().map(|scenario| scenario.name));
-        let mut left = differences(&file, &binary);
+        let mut left = differences(&file, &binary, None);
         for _ in 1..ATTEMPTS {
             if left
                 .keys()
@@ -64,8 +73,7 @@ fn every_scenario_goes_as_in_envoy_but_for_what_is_explained() {
             {
                 break;
             }
-            let again = differences(&file, &binary);
-            left.retain(|name, _| again.contains_key(name));
+            left = differences(&file, &binary, Some(&left));
         }
         found.extend(left);
     }
@@ -75,6 +83,46 @@ fn every_scenario_goes_as_in_envoy_but_for_what_is_explained() {
     }
     for name in explained.into_iter().filter(|name| played.contains(*name)) {
         assert!(found.contains_key(name), "{name} does not differ any more");
+    }
+}
+
+/// What Envoy did in the scenarios of a file, by name, as `diff --record` wrote it down.
+fn recorded(file: &Path) -> BTreeMap<String, Trace> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| name.strip_suffix(".scenario.toml"));
+    let name = format!("recorded/{}.trace", name.expect("a name"));
+    let path = file.with_file_name(name);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let sections = text.split("# scenario ").skip(1);
+    let sections = sections.filter_map(|section| section.split_once('\n'));
+    sections
+        .map(|(name, lines)| (name.to_owned(), Trace::parse(lines)))
+        .collect()
+}
+
+#[test]
+fn every_scenario_goes_as_recorded_but_for_what_is_explained() {
+    let random = [Regex::new(RANDOM).expect("an expression")];
+    for file in files() {
+        let scenarios = scenario::load(&file).expect("scenarios");
+        let module = scenarios[0].module.as_ref().expect("a module");
+        if module.extension().is_none_or(|kind| kind != "wat") {
+            // Addresses in a filter that is compiled are others in every build.
+            continue;
+        }
+        let mut recorded = recorded(&file);
+        let played = compare::in_host(&scenarios).expect("they can be played");
+        for (scenario, host) in scenarios.iter().zip(played) {
+            let name = &scenario.name;
+            let envoy = recorded
+                .remove(name)
+                .unwrap_or_else(|| panic!("{name} was not recorded"));
+            let difference = trace::diff(&envoy, &host.without(&random)).to_string();
+            let explained = EXPLAINED.iter().any(|(known, _)| known == name);
+            assert_eq!(!difference.is_empty(), explained, "{name}:\n{difference}");
+        }
+        assert_eq!(recorded.keys().next(), None, "recorded, and no scenario");
     }
 }
 

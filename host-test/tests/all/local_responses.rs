@@ -141,3 +141,19 @@ fn the_connection_of_a_client_that_says_close_ends_with_the_answer() {
         assert!(!closes(403, says("close").http2()), "{name}");
     }
 }
+
+#[test]
+fn a_filter_that_answers_does_not_say_the_status_twice() {
+    // Envoy takes the status of the call, and keeps the length where the guest wrote one.
+    let guest = r#"
+        (data (i32.const 1000) "\02\00\00\00\07\00\00\00\03\00\00\00\0e\00\00\00\02\00\00\00:status\00299\00content-length\0099\00")
+        (data (i32.const 1100) "body")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 1100) (i32.const 4)
+            (i32.const 1000) (i32.const 49) (i32.const -1)))
+          (i32.const 0))"#;
+    let (mut host, plugin) = started(builder(guest));
+    let exchange = host.request(plugin, Request::get("/"));
+    assert_eq!(exchange.status(), 200);
+    assert_eq!(exchange.header_text("content-length").as_deref(), Some("4"));
+}

@@ -9,6 +9,7 @@ mod contexts;
 mod diagnostics;
 mod diff;
 mod differential;
+mod edges;
 mod envoy;
 mod envoys_own;
 mod events;

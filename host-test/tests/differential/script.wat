@@ -77,6 +77,9 @@
 ;;   '  answers 200 with headers that are not its own to write
 ;;   _  sets all request headers, with a path and a method of its own
 ;;   .  adds an empty header and one of bytes that are no text to both sides
+;;   +  reads `host` of the request, replaces it and reads `:authority`
+;;   ^  removes `host` of the request and reads it
+;;   :  removes `x-forwarded-proto`
 (module
   (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_header_map_pairs" (func $raw_pairs (param i32 i32 i32) (result i32)))
@@ -210,6 +213,9 @@
   (data (i32.const 2800) "")
   (data (i32.const 2808) "x-b")
   (data (i32.const 2816) "\ff\fe")
+  (data (i32.const 3016) "host")
+  (data (i32.const 3024) "new.example")
+  (data (i32.const 3040) "x-forwarded-proto")
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "malloc") (param $size i32) (result i32) (local $at i32)
     (local.set $at (global.get $heap))
@@ -544,6 +550,18 @@
       (drop (call $add (i32.const 0) (i32.const 2776) (i32.const 3) (i32.const 2784) (i32.const 2)))
       (drop (call $add (i32.const 2) (i32.const 2792) (i32.const 3) (i32.const 2800) (i32.const 0)))
       (drop (call $add (i32.const 2) (i32.const 2808) (i32.const 3) (i32.const 2816) (i32.const 2)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 43)) (then ;; +
+      (drop (call $value (i32.const 0) (i32.const 3016) (i32.const 4) (i32.const 0) (i32.const 4)))
+      (drop (call $replace (i32.const 0) (i32.const 3016) (i32.const 4) (i32.const 3024) (i32.const 11)))
+      (drop (call $value (i32.const 0) (i32.const 1764) (i32.const 10) (i32.const 0) (i32.const 4)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 94)) (then ;; ^
+      (drop (call $remove (i32.const 0) (i32.const 3016) (i32.const 4)))
+      (drop (call $value (i32.const 0) (i32.const 3016) (i32.const 4) (i32.const 0) (i32.const 4)))
+      (return)))
+    (if (i32.eq (local.get $op) (i32.const 58)) (then ;; :
+      (drop (call $remove (i32.const 0) (i32.const 3040) (i32.const 17)))
       (return)))
     (if (i32.eq (local.get $op) (i32.const 61)) (then ;; =
       (drop (call $http_call (i32.const 1176) (i32.const 2) (i32.const 1968) (i32.const 48) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 400) (i32.const 8)))

@@ -219,6 +219,17 @@ impl Http1 {
         }
     }
 
+    /// The head behind those that say that more is to come.
+    fn final_head(&mut self) -> io::Result<Option<Message>> {
+        loop {
+            let head = self.reader.head()?;
+            let more = |head: &Message| matches!(head.status(), 100 | 102..200);
+            if !head.as_ref().is_some_and(more) {
+                return Ok(head);
+            }
+        }
+    }
+
     /// Reads the response; `None` if the connection ends without one.
     fn answer(&mut self) -> io::Result<Option<Message>> {
         let late = |error: &io::Error| {
@@ -227,7 +238,7 @@ impl Http1 {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
             )
         };
-        let mut message = match self.reader.head() {
+        let mut message = match self.final_head() {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(None),
             // No answer is an answer, too: one that differs.

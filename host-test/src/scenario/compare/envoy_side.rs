@@ -126,6 +126,10 @@ fn play_one(
         {
             *answered = true;
             answer = client.answer()?;
+            if answer.as_ref().is_some_and(|answer| answer.status() == 101) {
+                // In this host, too, an upgraded connection is closed at once.
+                clients.remove(&name);
+            }
         }
         write_log(&envoy.take_log(seen.traced)?, &mut lines);
         if let Some(answer) = answer {

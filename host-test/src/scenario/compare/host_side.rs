@@ -19,7 +19,7 @@ use crate::status::LogLevel;
 use crate::trace::Trace;
 
 /// How much virtual time passes behind each step.
-const MOMENT: Duration = Duration::from_millis(40);
+const MOMENT: Duration = Duration::from_millis(160);
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, Default)]

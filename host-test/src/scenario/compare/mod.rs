@@ -9,6 +9,8 @@ mod host_side;
 mod mask;
 mod record;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -18,6 +20,11 @@ use super::format::{Action, Bytes, PeerReply, PeerResponse, Rule, Step};
 use crate::envoy::EnvoyError;
 use crate::module::{LoadError, Module};
 use crate::trace::{self, Difference, Trace};
+
+/// How long clusters and the upstream take at least. So `x-envoy-upstream-service-time` has three figures on a slow machine, too, and
+/// a call's reply comes before the upstream's.
+const CALL: std::time::Duration = std::time::Duration::from_millis(100);
+const UPSTREAM: std::time::Duration = std::time::Duration::from_millis(130);
 
 /// So much time may pass in a scenario that Envoy is to play: there it is real.
 const LONGEST_ADVANCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -77,19 +84,7 @@ impl Comparison {
     /// The same without what these expressions match in what guests log and in what client and peers get: ids that a guest makes
     /// of random numbers.
     pub fn difference_but_for(&self, ignored: &[Regex]) -> Difference {
-        let masked = |trace: &Trace| {
-            let lines = trace.lines().iter().map(|line| {
-                let mut line = line.clone();
-                if line.starts_with("# ") {
-                    for expression in ignored {
-                        line = expression.replace_all(&line, "*").into_owned();
-                    }
-                }
-                line
-            });
-            Trace::new(lines)
-        };
-        trace::diff(&masked(&self.envoy), &masked(&self.host))
+        trace::diff(&self.envoy.without(ignored), &self.host.without(ignored))
     }
 }
 
@@ -99,7 +94,9 @@ impl Comparison {
 /// [`CompareError`], if a scenario does something that cannot be compared, or its module is no good.
 pub fn in_host(scenarios: &[Scenario]) -> Result<Vec<Trace>, CompareError> {
     let scenarios = prepared(scenarios)?;
-    scenarios.iter().map(|one| Ok(played(one)?.0)).collect()
+    let mut modules = Modules::new();
+    let played = scenarios.iter().map(|one| played(one, &mut modules));
+    played.map(|played| Ok(played?.0)).collect()
 }
 
 /// Plays the scenarios of one file in this host and in this Envoy, one after another. Each has VMs of its own in one process.
@@ -111,10 +108,9 @@ pub fn against_envoy(
     envoy: &Path,
 ) -> Result<Vec<Comparison>, CompareError> {
     let scenarios = prepared(scenarios)?;
-    let played = scenarios
-        .iter()
-        .map(played)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut modules = Modules::new();
+    let played = scenarios.iter().map(|one| played(one, &mut modules));
+    let played = played.collect::<Result<Vec<_>, _>>()?;
     let envoys = envoy_side::play(&scenarios, &played, envoy)?;
     let sides = scenarios.iter().zip(played).zip(envoys);
     Ok(sides
@@ -130,13 +126,22 @@ pub fn against_envoy(
 /// What the host's side left, and how each step went there.
 type Played = (Trace, Vec<host_side::StepSeen>);
 
-fn played(scenario: &Scenario) -> Result<Played, CompareError> {
+/// Modules by their paths: most scenarios of a file have the same.
+type Modules = BTreeMap<PathBuf, Module>;
+
+fn played(scenario: &Scenario, modules: &mut Modules) -> Result<Played, CompareError> {
     let path = module_of(scenario)?;
-    let module = Module::from_file(path).map_err(|source| CompareError::Module {
-        path: path.to_owned(),
-        source,
-    })?;
-    host_side::play(scenario, &module).map_err(|reason| not_for_envoy(scenario, &reason))
+    let module = match modules.entry(path.to_owned()) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let module = Module::from_file(path).map_err(|source| CompareError::Module {
+                path: path.to_owned(),
+                source,
+            })?;
+            unknown.insert(module)
+        }
+    };
+    host_side::play(scenario, module).map_err(|reason| not_for_envoy(scenario, &reason))
 }
 
 fn module_of(scenario: &Scenario) -> Result<&Path, CompareError> {
@@ -172,10 +177,11 @@ fn prepared(scenarios: &[Scenario]) -> Result<Vec<Scenario>, CompareError> {
         {
             *rules = empty_answers();
         }
+        let upstream = scenario.upstream.iter_mut().map(|rule| (rule, UPSTREAM));
         let clusters = scenario.clusters.values_mut().flatten();
-        for rule in scenario.upstream.iter_mut().chain(clusters) {
+        for (rule, takes) in upstream.chain(clusters.map(|rule| (rule, CALL))) {
             for reply in &mut rule.replies {
-                frame(reply);
+                frame(reply, takes);
             }
         }
         Ok(scenario)
@@ -195,9 +201,10 @@ fn empty_answers() -> Vec<Rule> {
     }]
 }
 
-/// On a real connection the end of a response has to be told.
-fn frame(reply: &mut PeerReply) {
+/// On a real connection the end of a response has to be told, and it takes its time.
+fn frame(reply: &mut PeerReply, takes: std::time::Duration) {
     if let PeerReply::Response(response) = reply {
+        response.delay = response.delay.max(takes);
         let bare =
             response.body.is_none() && response.chunks.is_empty() && response.trailers.is_empty();
         if bare && !matches!(response.status, 100..200 | 204 | 304) {

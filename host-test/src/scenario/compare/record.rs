@@ -65,7 +65,8 @@ fn write_headers<'a>(
             mask::masked(value)
         };
         let value = value.escape_ascii();
-        to.push(format!("{prefix} {}: {value}", name.escape_ascii()));
+        let line = format!("{prefix} {}: {value}", name.escape_ascii());
+        to.push(line.trim_end().to_owned());
     }
 }
 
@@ -92,5 +93,6 @@ fn shown(bytes: &[u8]) -> String {
 pub(super) fn logged(level: LogLevel, message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = mask::masked(line.trim_end().as_bytes());
-    format!("# log {level:?}: {}", String::from_utf8_lossy(&line))
+    let line = format!("# log {level:?}: {}", String::from_utf8_lossy(&line));
+    line.trim_end().to_owned()
 }
