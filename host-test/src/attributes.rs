@@ -90,8 +90,8 @@ pub(crate) fn names(state: &VmState, context: u32, group: Group, name: &str) -> 
         && let Some(stream) = stream
     {
         let facts = stream.common.lock();
-        let set = facts.filter_state.keys();
-        names.extend(set.map(|name| String::from_utf8_lossy(name).into_owned()));
+        let set = facts.filter_state.all().into_keys();
+        names.extend(set.map(|name| String::from_utf8_lossy(&name).into_owned()));
     }
     names.extend(state.identity.offered.properties.names_under(name));
     names.extend(

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use crate::attributes::{PropertyValue, Setting, Settings};
+use crate::client::ClientConnection;
 use crate::front::Refusal;
 use crate::headers::HeaderMap;
 
@@ -34,6 +35,7 @@ pub struct Request {
     pub(crate) http2: bool,
     pub(crate) worker: Option<usize>,
     pub(crate) source: SocketAddr,
+    pub(crate) connection: ClientConnection,
     pub(crate) properties: Settings,
 }
 
@@ -54,6 +56,7 @@ impl Request {
             http2: false,
             worker: None,
             source: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000)),
+            connection: ClientConnection::new(),
             properties: Settings::default(),
         }
     }
@@ -183,6 +186,12 @@ impl Request {
     /// On this worker instead of the next in turn.
     pub fn on_worker(mut self, worker: usize) -> Self {
         self.worker = Some(worker);
+        self
+    }
+
+    /// Over this connection, on the worker that serves it.
+    pub fn over(mut self, connection: &ClientConnection) -> Self {
+        self.connection = connection.clone();
         self
     }
 

@@ -15,7 +15,7 @@ use crate::dns::{DnsAnswers, NewLookup};
 use crate::entropy::Entropy;
 use crate::exchange::{Copied, LocalResponse, LogLine, StreamId};
 use crate::fault::Faults;
-use crate::filter_state::{Declaration, FilterState};
+use crate::filter_state::{Declaration, FilterStates};
 use crate::foreign::{Expressions, ForeignFunctions};
 use crate::functions::{Export, Function};
 use crate::grpc::Handles;
@@ -175,7 +175,7 @@ pub(crate) struct Common(Arc<Mutex<Facts>>);
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// What filters leave for others to read, under full names, such as `wasm.x` for what a guest set as `x`.
-    pub(crate) filter_state: BTreeMap<Vec<u8>, FilterState>,
+    pub(crate) filter_state: FilterStates,
     /// The status of the response, once there is one.
     pub(crate) code: Option<u16>,
     pub(crate) details: String,
@@ -187,6 +187,15 @@ pub(crate) struct Facts {
 }
 
 impl Common {
+    /// What is known of a stream when all that is known is what filters left before it.
+    pub(crate) fn with(filter_state: FilterStates) -> Self {
+        let facts = Facts {
+            filter_state,
+            ..Facts::default()
+        };
+        Self(Arc::new(Mutex::new(facts)))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Facts> {
         // Every change is one assignment or insertion, so all is whole even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -197,6 +206,8 @@ impl Common {
 #[derive(Debug)]
 pub(crate) struct StreamContext {
     pub(crate) id: StreamId,
+    /// The number of the client's connection.
+    pub(crate) connection: u64,
     pub(crate) root: u32,
     pub(crate) request: Message,
     pub(crate) response: Message,
@@ -269,6 +280,7 @@ impl StreamContext {
     pub(crate) fn new(info: &StreamInfo) -> Self {
         Self {
             id: info.id,
+            connection: info.connection,
             root: 0,
             request: Message::new(Joining::Request),
             response: Message::new(Joining::Response),

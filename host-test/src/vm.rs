@@ -133,7 +133,7 @@ impl Vm {
         let state = self.state();
         let switched_on = |name: &[u8]| {
             let stream = state.streams.get(&context);
-            stream.is_some_and(|stream| stream.common.lock().filter_state.contains_key(name))
+            stream.is_some_and(|stream| stream.common.lock().filter_state.get(name).is_some())
         };
         let version_has_it = export != Export::ForeignFunction || state.abi != AbiVersion::V0_1_0;
         version_has_it

@@ -2,7 +2,6 @@
 
 use super::{Answer, Call};
 use crate::attributes;
-use crate::filter_state::FilterState;
 use crate::status::Status;
 
 pub(super) fn get(
@@ -41,14 +40,9 @@ pub(super) fn set(
     let stream = state.stream().ok_or(Status::NotFound)?;
     let name = [b"wasm.", &*path].concat();
     let mut facts = stream.common.lock();
-    if let Some(stored) = facts.filter_state.get_mut(&name) {
-        return if stored.set(value) {
-            Ok(())
-        } else {
-            Err(Status::BadArgument.into())
-        };
+    if facts.filter_state.set(name, &declared, value) {
+        Ok(())
+    } else {
+        Err(Status::BadArgument.into())
     }
-    let stored = FilterState::new(&declared, value);
-    facts.filter_state.insert(name, stored);
-    Ok(())
 }

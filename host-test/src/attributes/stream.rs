@@ -149,7 +149,7 @@ impl Group {
                 .lock()
                 .filter_state
                 .get(name.as_bytes())
-                .map(|state| state.whole()),
+                .and_then(|state| state.readable()),
             Self::UpstreamFilterState => None,
             Self::Request => request(stream, state.clock.wall(), name),
             Self::Response => response(stream, name),
@@ -161,7 +161,7 @@ impl Group {
 }
 
 pub(super) fn connection_id(stream: &StreamContext) -> PropertyValue {
-    PropertyValue::Uint(stream.id.0)
+    PropertyValue::Uint(stream.connection)
 }
 
 fn connection(stream: &StreamContext, name: &str) -> Option<PropertyValue> {

@@ -116,6 +116,7 @@ impl Host {
             source: CLIENT,
             protocol: "",
             started: self.clock.wall(),
+            connection: id.0,
             common: Common::default(),
             properties: Settings::default(),
         };

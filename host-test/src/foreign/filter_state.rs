@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::filter_state::{Declaration, FilterState, Kind};
+use crate::filter_state::{Declaration, FilterState, Kind, LifeSpan};
 use crate::protobuf::{fields, last_bytes, last_varint};
 use crate::state::VmState;
 use crate::status::Status;
@@ -15,27 +15,49 @@ const PROTOBUF: u64 = 3;
 /// Whether a text can be made into an object.
 type Check = fn(&str) -> bool;
 
-/// What Envoy takes for the objects that it makes from text. Each was tried in an Envoy with its default extensions.
-const OBJECTS: &[(&str, Check)] = &[
-    ("envoy.filters.listener.original_dst.local_ip", is_address),
-    ("envoy.filters.listener.original_dst.remote_ip", is_address),
-    ("envoy.hashable_string", anything),
-    ("envoy.network.application_protocols", anything),
-    ("envoy.network.ip", is_ip),
-    ("envoy.network.network_namespace", anything),
+/// What Envoy takes for the objects that it makes from text, and how each is read. Each was tried in an Envoy with its default
+/// extensions.
+const OBJECTS: &[(&str, Check, Kind)] = &[
+    (
+        "envoy.filters.listener.original_dst.local_ip",
+        is_address,
+        Kind::Address,
+    ),
+    (
+        "envoy.filters.listener.original_dst.remote_ip",
+        is_address,
+        Kind::Address,
+    ),
+    ("envoy.hashable_string", anything, Kind::Envoy),
+    (
+        "envoy.network.application_protocols",
+        anything,
+        Kind::Hidden,
+    ),
+    ("envoy.network.ip", is_ip, Kind::Envoy),
+    ("envoy.network.network_namespace", anything, Kind::Envoy),
     (
         "envoy.network.transport_socket.original_dst_address",
         is_address,
+        Kind::Address,
     ),
-    ("envoy.network.upstream_server_name", anything),
-    ("envoy.network.upstream_subject_alt_names", anything),
-    ("envoy.ratelimit.hits_addend", is_number),
-    ("envoy.string", anything),
-    ("envoy.tcp_proxy.cluster", anything),
-    ("envoy.tcp_proxy.disable_tunneling", anything),
-    ("envoy.tcp_proxy.per_connection_idle_timeout_ms", is_number),
-    ("envoy.upstream.dynamic_host", anything),
-    ("envoy.upstream.dynamic_port", is_number),
+    ("envoy.network.upstream_server_name", anything, Kind::Envoy),
+    (
+        "envoy.network.upstream_subject_alt_names",
+        anything,
+        Kind::Envoy,
+    ),
+    ("envoy.ratelimit.hits_addend", is_number, Kind::Envoy),
+    ("envoy.string", anything, Kind::Envoy),
+    ("envoy.tcp_proxy.cluster", anything, Kind::Envoy),
+    ("envoy.tcp_proxy.disable_tunneling", anything, Kind::Envoy),
+    (
+        "envoy.tcp_proxy.per_connection_idle_timeout_ms",
+        is_number,
+        Kind::Envoy,
+    ),
+    ("envoy.upstream.dynamic_host", anything, Kind::Envoy),
+    ("envoy.upstream.dynamic_port", is_number, Kind::Envoy),
 ];
 
 /// Declares how a property is to be kept. It belongs to the context whose callback runs, and only what a root context
@@ -53,6 +75,7 @@ pub(super) fn declare_property(state: &mut VmState, arguments: &[u8]) -> Result<
             PROTOBUF => Kind::Opaque,
             _ => Kind::Bytes,
         },
+        span: LifeSpan::numbered(last_varint(&arguments, 5)),
     };
     let current = state.current;
     let declared = match state.roots.get_mut(&current) {
@@ -77,21 +100,24 @@ pub(super) fn set_envoy_filter_state(state: &mut VmState, arguments: &[u8]) -> R
     let arguments = fields(arguments).ok_or(Status::BadArgument)?;
     let path = last_bytes(&arguments, 1);
     let value = last_bytes(&arguments, 2);
-    let (_, fits) = OBJECTS
+    let (_, fits, kind) = OBJECTS
         .iter()
-        .find(|(name, _)| name.as_bytes() == path)
+        .find(|(name, ..)| name.as_bytes() == path)
         .ok_or(Status::NotFound)?;
     let text = str::from_utf8(value).map_err(|_| Status::BadArgument)?;
     if !fits(text) {
         return Err(Status::BadArgument);
     }
     let stream = state.stream().ok_or(Status::NotFound)?;
-    let object = FilterState::of_envoy(value.to_vec());
-    stream
-        .common
-        .lock()
-        .filter_state
-        .insert(path.to_vec(), object);
+    let span = LifeSpan::numbered(last_varint(&arguments, 3));
+    // An address without a port is one with the port 0.
+    let value = match text.parse::<IpAddr>() {
+        Ok(ip) if path == b"envoy.network.ip" => SocketAddr::new(ip, 0).to_string().into_bytes(),
+        _ => value.to_vec(),
+    };
+    let object = FilterState::of_envoy(value, *kind, span);
+    let mut facts = stream.common.lock();
+    facts.filter_state.insert(path.to_vec(), object);
     Ok(())
 }
 

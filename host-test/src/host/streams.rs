@@ -1,6 +1,8 @@
 //! Streams as a caller drives them: opened, fed, answered, finished.
 
+use crate::client::Home;
 use crate::exchange::{Exchange, Response, StreamId, UpstreamRequest};
+use crate::filter_state::FilterStates;
 use crate::front::{self, Metadata, Part};
 use crate::headers::HeaderMap;
 use crate::plugins::PluginId;
@@ -57,14 +59,20 @@ impl Host {
     pub fn open_through(&mut self, chain: &[PluginId], mut request: Request) -> StreamId {
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
-        let worker = request.worker.unwrap_or(self.next_worker) % self.worker_count;
+        let home = request.connection.home(Home {
+            number: id.0,
+            worker: self.next_worker,
+        });
+        let worker = request.worker.unwrap_or(home.worker) % self.worker_count;
         self.next_worker = self.next_worker.wrapping_add(1);
+        let filter_state = FilterStates::on(request.connection.state.clone());
         let info = StreamInfo {
             id,
             source: request.source,
             protocol: if request.http2 { "HTTP/2" } else { "HTTP/1.1" },
             started: self.clock.wall(),
-            common: Common::default(),
+            connection: home.number,
+            common: Common::with(filter_state),
             properties: std::mem::take(&mut request.properties),
         };
         let filters = self.filters(chain, worker);

@@ -20,6 +20,7 @@ use super::head::Head;
 use super::stats::Stats;
 use super::traces::{self, Traces};
 use super::worker::Worker;
+use crate::client::ClientConnection;
 
 /// The filter between clients and the upstream, on one worker.
 pub(super) struct Gateway {
@@ -47,11 +48,12 @@ impl Gateway {
         mut incoming: hyper::Request<Incoming>,
         heads: &Heads,
         peer: SocketAddr,
+        connection: &ClientConnection,
     ) -> Result<Response<Body>, Unsendable> {
         let upgrade = hyper::upgrade::on(&mut incoming);
         let (parts, body) = incoming.into_parts();
         if parts.version == Version::HTTP_2 {
-            let request = convert::http2_request(&parts, peer);
+            let request = convert::http2_request(&parts, peer).over(connection);
             return self.pass(request, body, upgrade, heads).await;
         }
         let head = match heads.next() {
@@ -66,7 +68,7 @@ impl Gateway {
                 return self.pass(refused, body, upgrade, heads).await;
             }
         };
-        let request = convert::http1_request(&head, peer);
+        let request = convert::http1_request(&head, peer).over(connection);
         let response = self.pass(request, body, upgrade, heads).await;
         if head.is_upgrade() {
             let granted =

@@ -18,6 +18,7 @@ use super::gateway::{Gateway, Settings};
 use super::running::Running;
 use super::stats::Stats;
 use super::traces::Traces;
+use crate::client::ClientConnection;
 
 /// A connection that the listener has accepted.
 type Accepted = (std::net::TcpStream, SocketAddr);
@@ -121,10 +122,12 @@ fn serve(
             let open = gateway.stats.open_connection();
             let gateway = Arc::clone(gateway);
             let heads = Heads::default();
+            let connection = ClientConnection::new();
             let stream = ClientStream::new(stream, heads.clone());
             let service = service_fn(move |request| {
                 let (gateway, heads) = (Arc::clone(&gateway), heads.clone());
-                async move { gateway.serve(request, &heads, peer).await }
+                let connection = connection.clone();
+                async move { gateway.serve(request, &heads, peer, &connection).await }
             });
             let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
             let connection = connections.watch(connection.into_owned());

@@ -22,6 +22,8 @@ const MAX_ARGS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct StreamInfo {
     pub(crate) id: StreamId,
+    /// The number of the client's connection.
+    pub(crate) connection: u64,
     pub(crate) source: SocketAddr,
     pub(crate) protocol: &'static str,
     pub(crate) started: u64,

@@ -59,7 +59,8 @@ impl Stream {
     ) {
         self.redirected.extend(self.upstream.take());
         self.filters = filters;
-        self.info.common = Common::default();
+        let kept = self.info.common.lock().filter_state.after_redirect();
+        self.info.common = Common::with(kept);
         self.phase = Phase::Request;
         self.request = Flow::new(Joining::Request);
         self.response = Flow::new(Joining::Response);

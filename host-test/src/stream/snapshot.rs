@@ -43,9 +43,9 @@ impl Stream {
     /// The filter state under the names that Envoy gives it.
     pub(super) fn named_filter_state(&self) -> BTreeMap<String, Vec<u8>> {
         let facts = self.info.common.lock();
-        let named = facts.filter_state.iter().map(|(name, state)| {
-            let name = String::from_utf8_lossy(name).into_owned();
-            (name, state.value.clone())
+        let named = facts.filter_state.all().into_iter().map(|(name, state)| {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            (name, state.value)
         });
         named.collect()
     }

@@ -21,6 +21,7 @@ mod guests;
 mod headers;
 mod hostile;
 mod http2;
+mod life_spans;
 mod lifecycle;
 mod limits;
 mod lint;
