@@ -65,21 +65,24 @@ fn a_guest_that_loops_is_stopped_and_other_requests_are_served() {
 /// that of the main thread, and that of the first worker.
 const FICKLE: &str = r#"
     (data (i32.const 1000) "k")
-    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (func (export "proxy_on_configure") (param $root i32) (param i32) (result i32)
       (drop (call $buffer (i32.const 7) (i32.const 0) (i32.const 100) (i32.const 0) (i32.const 4)))
       (i32.store8 (i32.const 901) (i32.load8_u (i32.load (i32.const 0))))
       (if (i32.ne (i32.load8_u (i32.const 901)) (i32.const 33)) (then
-        (i32.store8 (i32.const 900) (i32.load8_u (i32.const 901)))
+        (i32.store8 (i32.add (i32.const 2000) (local.get $root)) (i32.load8_u (i32.const 901)))
         (return (i32.const 1))))
       (i32.store8 (i32.const 910) (i32.const 1))
       (if (i32.eqz (call $get_shared (i32.const 1000) (i32.const 1) (i32.const 0) (i32.const 4) (i32.const 8))) (then
         (i32.store8 (i32.const 910) (i32.add (i32.load8_u (i32.load (i32.const 0))) (i32.const 1)))))
       (drop (call $set_shared (i32.const 1000) (i32.const 1) (i32.const 910) (i32.const 1) (i32.const 0)))
       (if (i32.gt_u (i32.load8_u (i32.const 910)) (i32.const 3)) (then (return (i32.const 0))))
-      (i32.store8 (i32.const 900) (i32.load8_u (i32.const 901)))
+      (i32.store8 (i32.add (i32.const 2000) (local.get $root)) (i32.load8_u (i32.const 901)))
       (i32.const 1))
-    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-      (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 900) (i32.const 1)
+    (func (export "proxy_on_context_create") (param $id i32) (param $parent i32)
+      (i32.store8 (i32.add (i32.const 3000) (local.get $id)) (local.get $parent)))
+    (func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
+      (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0)
+        (i32.add (i32.const 2000) (i32.load8_u (i32.add (i32.const 3000) (local.get $id)))) (i32.const 1)
         (i32.const 0) (i32.const 0) (i32.const -1)))
       (i32.const 1))"#;
 
