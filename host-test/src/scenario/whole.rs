@@ -33,7 +33,8 @@ impl Whole {
     }
 
     /// All of it, with everything else as it stands at last.
-    pub(super) fn observed(self, last: Observed) -> Observed {
+    pub(super) fn observed(mut self, mut last: Observed) -> Observed {
+        self.diagnostics.append(&mut last.diagnostics);
         let Self {
             callouts,
             grpc,

@@ -200,9 +200,11 @@ impl<'a> Player<'a> {
         self.host.clear_faults();
     }
 
-    /// What everything is like now.
+    /// What everything is like now that nothing more happens.
     pub(super) fn look(&mut self) -> Observed {
         let before = self.before(false);
+        // What can be said only at the end, such as a callback that was never reached, is found with the rest.
+        self.host.final_diagnostics();
         self.observe(before, Some(""), None, None)
     }
 

@@ -43,6 +43,20 @@ fn the_findings_of_a_whole_scenario_are_a_set_without_what_is_accepted() {
     let report = folder
         .run("host.allow = ['PH015', 'PH028']\nfinally.expect.diagnostics = []\n[[step]]\nrequest = {}\n");
     assert!(report.passed(), "{report}");
+    folder.write(
+        "guest.wat",
+        crate::guests::text(r#"(func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (i32.const 0))"#),
+    );
+    let never =
+        "host.allow = ['PH028']\nfinally.expect.diagnostics = ['PH029']\n[[step]]\nrequest = {}\n";
+    let report = folder.run(never);
+    assert!(
+        report.passed(),
+        "what can be said only at the end: {report}"
+    );
+    folder.write("guest.wat", crate::guests::text(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 1))"#,
+    ));
     let report = run("finally.expect.state = 'paused'");
     assert!(
         report.passed(),
