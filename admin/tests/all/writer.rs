@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use postern_admin::registry::{AuditLine, Registry, RegistryError};
 
-use crate::setting::{Setting, generate, new_token};
+use tokio::sync::oneshot;
+
+use crate::setting::{Setting, ada, generate, new_token};
 
 async fn generate_all(
     registry: &Registry,
@@ -120,4 +122,67 @@ async fn looking_for_changes_of_others_never_goes_back() {
     let (made, ()) = tokio::join!(generate_all(&setting.registry, names), looking);
     assert!(made.iter().all(Result::is_ok));
     watching.await.expect("it never went back");
+}
+
+/// A change that is under way until the sender is used.
+async fn hold(registry: &Registry) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (open, gate) = oneshot::channel::<()>();
+    let (begun, has_begun) = oneshot::channel::<()>();
+    let registry = registry.clone();
+    let held = tokio::spawn(async move {
+        let held = registry.change(ada(), |_| {
+            Box::pin(async move {
+                begun.send(()).expect("somebody waits");
+                gate.await.expect("it is opened");
+                Ok(())
+            })
+        });
+        held.await.expect("nothing is wrong with it");
+    });
+    has_begun.await.expect("it begins");
+    (open, held)
+}
+
+#[tokio::test]
+async fn a_change_is_made_although_its_caller_has_gone() {
+    let setting = Setting::new().await;
+    setting.person("p-1").await;
+    let (open, held) = hold(&setting.registry).await;
+    let registry = setting.registry.clone();
+    let leaving = tokio::spawn(async move { generate(&registry, new_token("a", "p-1")).await });
+    while setting.registry.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    leaving.abort();
+    assert!(leaving.await.is_err());
+    open.send(()).expect("it is held");
+    held.await.expect("no panic");
+    let refused = setting.refused_token("a", "p-1").await;
+    assert!(
+        matches!(refused, RegistryError::NameTaken { .. }),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn reports_do_not_wait_where_many_changes_do() {
+    let setting = Setting::new().await;
+    setting.person("p-1").await;
+    setting.gateway("edge-1").await;
+    let (open, held) = hold(&setting.registry).await;
+    let names = (0..600).map(|n| format!("token {n}")).collect();
+    let registry = setting.registry.clone();
+    let making = tokio::spawn(async move { generate_all(&registry, names).await });
+    while setting.registry.waiting() < 600 {
+        tokio::task::yield_now().await;
+    }
+    let report = || serde_json::json!({"vm": "v1", "epoch": 1, "revision": 1});
+    let dropped = setting.registry.report("edge-1", report()).await;
+    assert!(matches!(dropped, Err(RegistryError::Busy)), "{dropped:?}");
+    open.send(()).expect("it is held");
+    held.await.expect("no panic");
+    assert!(making.await.expect("no panic").iter().all(Result::is_ok));
+    let kept = setting.registry.report("edge-1", report()).await;
+    kept.expect("kept");
+    assert_eq!(setting.registry.reports().await.expect("reports").len(), 1);
 }
