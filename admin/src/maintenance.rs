@@ -99,7 +99,7 @@ pub async fn verify(database: &Database, feed: &str) -> Result<Verified, Mainten
         }
     }
     let registry = Registry::open(database.clone(), feed).await?;
-    let found = registry.position();
+    let found = registry.load().await?;
     let log = registry.read_log().await?;
     let stored = log.position().digest;
     log.end().await?;

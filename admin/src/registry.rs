@@ -75,32 +75,45 @@ struct Shared {
 }
 
 impl Registry {
-    /// Opens the registry of one feed in a database, and makes the feed if there is none.
+    /// Opens the registry of one feed in a database, and makes the feed if there is none. The policy is read into memory
+    /// when it is first needed, since most commands need none of it.
     ///
     /// # Errors
-    /// [`RegistryError::Database`], or [`RegistryError::Refused`] if the database holds a policy that this version of
-    /// `postern-core` refuses.
+    /// [`RegistryError::Database`].
     pub async fn open(database: Database, feed: &str) -> Result<Self, RegistryError> {
         sqlx::query("INSERT INTO feed (name, epoch, revision, digest, floor) VALUES ($1, 1, 0, $2, 0) ON CONFLICT DO NOTHING")
             .bind(feed)
             .bind(Digest::default().to_hex())
             .execute(database.pool())
             .await?;
-        let mut mirror = Mirror::default();
         let mut session = Session::begin(&database).await?;
-        let stand = stand(session.connection()?, feed).await?;
-        mirror.catch_up(session.connection()?, stand).await?;
+        let position = position(session.connection()?, feed).await?;
         session.commit().await?;
         let shared = Arc::new(Shared {
             database,
             feed: feed.to_owned(),
-            position: watch::Sender::new(mirror.position()),
-            mirror: Arc::new(Mutex::new(mirror)),
+            position: watch::Sender::new(position),
+            mirror: Arc::default(),
             counters: Counters::default(),
         });
         let (commands, receiver) = Commands::new();
         tokio::spawn(writer::run(Arc::clone(&shared), receiver));
         Ok(Self { shared, commands })
+    }
+
+    /// Reads the policy into memory, and says where it stands by what was read.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`], or [`RegistryError::Refused`] if the database holds a policy that this version of
+    /// `postern-core` refuses.
+    pub async fn load(&self) -> Result<Position, RegistryError> {
+        let mut mirror = self.shared.mirror.lock().await;
+        let mut session = Session::begin(&self.shared.database).await?;
+        let stand = stand(session.connection()?, self.feed()).await?;
+        mirror.catch_up(session.connection()?, stand).await?;
+        session.commit().await?;
+        self.shared.announce(mirror.position());
+        Ok(mirror.position())
     }
 
     /// Makes a change: what `work` does is done as a whole or not at all, and visible to all, in the policy too, when this
@@ -163,13 +176,8 @@ impl Registry {
         let (epoch, revision): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let known = self.position();
         if (number(epoch), number(revision)) != (known.epoch, known.revision) {
-            let mut mirror = self.shared.mirror.lock().await;
-            // Once more: the writer of this process may have gone on before the lock was there.
-            let mut session = Session::begin(&self.shared.database).await?;
-            let stand = stand(session.connection()?, self.feed()).await?;
-            mirror.catch_up(session.connection()?, stand).await?;
-            session.commit().await?;
-            self.shared.announce(mirror.position());
+            // From the database once more: the writer of this process may have gone on before the lock was there.
+            return self.load().await;
         }
         Ok(self.position())
     }
@@ -195,6 +203,25 @@ impl Shared {
             is_new
         });
     }
+}
+
+/// Where a feed stands by what the database says of it.
+async fn position(connection: &mut AnyConnection, feed: &str) -> Result<Position, RegistryError> {
+    let row = sqlx::query("SELECT epoch, revision, digest FROM feed WHERE name = $1")
+        .bind(feed)
+        .fetch_one(connection)
+        .await?;
+    let digest: String = row.try_get(2)?;
+    let digest = Digest::from_hex(&digest).ok_or_else(|| RegistryError::Corrupt {
+        kind: Kind::Record,
+        id: feed.to_owned(),
+        reason: "the digest of the feed is not of 64 hexadecimal digits".to_owned(),
+    })?;
+    Ok(Position {
+        epoch: number(row.try_get(0)?),
+        revision: number(row.try_get(1)?),
+        digest,
+    })
 }
 
 /// Where a feed stands in the database.

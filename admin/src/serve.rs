@@ -29,13 +29,14 @@ const WORTHWHILE: u64 = 10_000;
 /// Serves until `stop` is done. Requests that are held are answered at once then.
 ///
 /// # Errors
-/// What the listener says.
+/// What the listener says, and what keeps the policy from being read.
 pub async fn serve(
     registry: Registry,
     keys: Vec<HeadKey>,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    registry.load().await.map_err(std::io::Error::other)?;
     let publisher = Publisher::new(registry.clone(), keys);
     let app = App::new(registry.clone(), publisher);
     let polls = app.polls();

@@ -26,7 +26,7 @@ pub(crate) async fn measure(
     let together = generate(service, arguments.callers, time).await?;
     let processor = service.processor_time()? - before;
     report.note(
-        "the disk alone: a page appended and waited for",
+        "the disk alone: a page written and waited for",
         format!("{syncs:.0} /s"),
     );
     report.note(

@@ -1,7 +1,6 @@
 //! The policy as a compacted log: the last state of each record, in the order of the changes.
 
 use postern_core::feed::Entry;
-use postern_core::policy::Digest;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -31,23 +30,13 @@ pub struct LogReader {
 impl LogReader {
     pub(super) async fn begin(registry: &Registry) -> Result<Self, RegistryError> {
         let mut session = Session::begin(registry.database()).await?;
-        let row = sqlx::query("SELECT epoch, revision, digest, floor FROM feed WHERE name = $1")
-            .bind(registry.feed().to_owned())
-            .fetch_one(session.connection()?)
-            .await?;
-        let digest: String = row.try_get(2)?;
-        let digest = Digest::from_hex(&digest).ok_or_else(|| RegistryError::Corrupt {
-            kind: Kind::Record,
-            id: registry.feed().to_owned(),
-            reason: "the digest of the feed is not of 64 hexadecimal digits".to_owned(),
-        })?;
+        let position = super::position(session.connection()?, registry.feed()).await?;
+        let floor = super::stand(session.connection()?, registry.feed())
+            .await?
+            .floor;
         Ok(Self {
-            position: Position {
-                epoch: number(row.try_get(0)?),
-                revision: number(row.try_get(1)?),
-                digest,
-            },
-            floor: number(row.try_get(3)?),
+            position,
+            floor: number(floor),
             session,
         })
     }

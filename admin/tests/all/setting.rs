@@ -22,7 +22,9 @@ impl Setting {
 
     /// As another process opens it.
     pub(crate) async fn opened_again(&self) -> Registry {
-        open(&self.folder).await
+        let registry = open(&self.folder).await;
+        registry.load().await.expect("a policy");
+        registry
     }
 
     pub(crate) async fn change<F, T>(&self, work: F) -> Result<T, RegistryError>
