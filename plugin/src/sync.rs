@@ -238,6 +238,8 @@ impl Client {
                     }
                     return false;
                 }
+                #[cfg(feature = "test-trap")]
+                Work::Busy if self.sync.is_reading() => trap_if_asked(),
                 Work::Switched(in_force) => self.switched(since, &in_force, gate),
                 Work::Refused(refusal) => self.refused(since, &refusal),
                 _ => {}
@@ -475,6 +477,20 @@ impl Client {
     fn fails(&mut self, now: Moment, kind: Kind, text: &str) {
         let now = (now, self.wall);
         self.troubles.happened(kind, text, now, &self.metrics);
+    }
+}
+
+/// Traps in the middle of a reading, once, if shared data say so.
+#[cfg(feature = "test-trap")]
+fn trap_if_asked() {
+    const KEY: &str = "postern-test-trap";
+    if host::shared_data(KEY).is_ok_and(|value| value.is_some_and(|(value, _)| !value.is_empty())) {
+        let _once = host::set_shared_data(KEY, b"", 0);
+        host::log(
+            Level::Error,
+            "postern-test-trap: trapping as asked; this module is for tests alone",
+        );
+        host::trap();
     }
 }
 

@@ -31,6 +31,15 @@ pub fn sync_wasm() -> Result<PathBuf> {
     path("POSTERN_SYNC_WASM")
 }
 
+/// The same with the feature `test-trap`.
+///
+/// # Errors
+///
+/// [`Error::NotUnderXtask`] when `POSTERN_SYNC_TEST_TRAP_WASM` is not set.
+pub fn sync_test_trap_wasm() -> Result<PathBuf> {
+    path("POSTERN_SYNC_TEST_TRAP_WASM")
+}
+
 /// The filter with the feature `test-trap`, which no release has.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Build target/postern-sync.wasm too, which reads its policy from a feed
     #[arg(long)]
     sync: bool,
-    /// Build target/postern-test-trap.wasm too, which traps on demand and is for tests alone
+    /// Build the modules that trap on demand too, which are for tests alone
     #[arg(long)]
     test_artefacts: bool,
 }
@@ -111,6 +111,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Wa
     }
     if arguments.test_artefacts {
         print(&build(workspace, &toolchain, Variant::TestTrap)?);
+        print(&build(workspace, &toolchain, Variant::SyncTestTrap)?);
     }
     Ok(())
 }
@@ -132,7 +133,7 @@ impl Variant {
     fn most(self) -> usize {
         match self {
             Self::Product | Self::TestTrap => MAX_BYTES,
-            Self::Sync => MAX_SYNC_BYTES,
+            Self::Sync | Self::SyncTestTrap => MAX_SYNC_BYTES,
         }
     }
 }
@@ -144,7 +145,7 @@ pub(crate) fn build(
     variant: Variant,
 ) -> Result<Artefact, WasmError> {
     let mut abi = Abi::read(&workspace.root().join("plugin/abi"))?;
-    if variant == Variant::Sync {
+    if matches!(variant, Variant::Sync | Variant::SyncTestTrap) {
         abi.add(Abi::read(&workspace.root().join("plugin/abi/sync"))?);
     }
     let compiled = compile::compile(workspace, toolchain, variant)?;

@@ -61,6 +61,11 @@ impl Workspace {
         self.target().join("postern-sync.wasm")
     }
 
+    /// The filter with both; for tests alone.
+    pub(crate) fn sync_trap_wasm(&self) -> PathBuf {
+        self.target().join("postern-sync-test-trap.wasm")
+    }
+
     /// The filter with a forced trap; for tests alone.
     pub(crate) fn trap_wasm(&self) -> PathBuf {
         self.target.join("postern-test-trap.wasm")

@@ -109,6 +109,7 @@ pub(crate) struct Context<'a> {
     product: OnceCell<Artefact>,
     sync: OnceCell<Artefact>,
     trap: OnceCell<Artefact>,
+    sync_trap: OnceCell<Artefact>,
     web: OnceCell<PathBuf>,
     envoy: OnceCell<PathBuf>,
     guests: OnceCell<PathBuf>,
@@ -125,6 +126,7 @@ impl<'a> Context<'a> {
             product: OnceCell::new(),
             sync: OnceCell::new(),
             trap: OnceCell::new(),
+            sync_trap: OnceCell::new(),
             web: OnceCell::new(),
             envoy: OnceCell::new(),
             guests: OnceCell::new(),
@@ -216,6 +218,7 @@ impl<'a> Context<'a> {
         wasm::print(self.product()?);
         wasm::print(self.sync()?);
         wasm::print(self.trap()?);
+        wasm::print(self.sync_trap()?);
         Ok(Outcome::Passed)
     }
 
@@ -266,6 +269,7 @@ impl<'a> Context<'a> {
             .env("POSTERN_WASM", &self.product()?.path)
             .env("POSTERN_SYNC_WASM", &self.sync()?.path)
             .env("POSTERN_TEST_TRAP_WASM", &self.trap()?.path)
+            .env("POSTERN_SYNC_TEST_TRAP_WASM", &self.sync_trap()?.path)
             .env(envoy::VARIABLE, self.envoy()?);
         match self.guests()? {
             Ok(folder) => tests.env(guests::VARIABLE, folder),
@@ -301,6 +305,10 @@ impl<'a> Context<'a> {
 
     fn sync(&self) -> Result<&Artefact> {
         once(&self.sync, || self.module(Variant::Sync))
+    }
+
+    fn sync_trap(&self) -> Result<&Artefact> {
+        once(&self.sync_trap, || self.module(Variant::SyncTestTrap))
     }
 
     fn trap(&self) -> Result<&Artefact> {

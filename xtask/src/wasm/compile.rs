@@ -33,6 +33,8 @@ pub(crate) enum Variant {
     Sync,
     /// One that traps on demand, to test how a gateway recovers.
     TestTrap,
+    /// Both.
+    SyncTestTrap,
 }
 
 impl Variant {
@@ -42,6 +44,7 @@ impl Variant {
             Self::Product => workspace.wasm(),
             Self::Sync => workspace.sync_wasm(),
             Self::TestTrap => workspace.trap_wasm(),
+            Self::SyncTestTrap => workspace.sync_trap_wasm(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Variant {
             Self::Product => None,
             Self::Sync => Some("sync"),
             Self::TestTrap => Some("test-trap"),
+            Self::SyncTestTrap => Some("sync,test-trap"),
         }
     }
 }
