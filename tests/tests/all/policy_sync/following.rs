@@ -59,7 +59,7 @@ fn the_documentation_lists_exactly_the_metrics_that_policy_sync_defines() {
 #[test]
 fn a_vm_without_an_id_of_its_own_is_refused_with_the_reason() {
     let admin = Admin::filled();
-    let builder = admin.host(&module()).vm_id("");
+    let builder = admin.host(module()).vm_id("");
     let mut host = builder.build();
     let refused = host.add_plugin(admin.configuration().to_string());
     assert!(refused.is_err());
@@ -82,7 +82,7 @@ fn without_its_credential_a_configuration_is_refused_and_nothing_of_the_value_is
         ("POSTERN_ROOT_KEY", "holds no credential of a gateway"),
         ("POSTERN_UNSET", "is not set for this VM"),
     ] {
-        let mut host = admin.host(&module()).build();
+        let mut host = admin.host(module()).build();
         let mut configuration = admin.configuration();
         configuration["sync"]["credential_env"] = name.into();
         assert!(host.add_plugin(configuration.to_string()).is_err());

@@ -1,6 +1,7 @@
 //! An admin service in this process, and a filter in the test host that reads its feed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use postern_admin::clock;
@@ -13,8 +14,10 @@ use postern_admin::registry::{Actor, Change, Registry, Work};
 use postern_core::feed::{HeadKey, Nonce, PageId, Signatures};
 use postern_core::policy::document::{Key, Service};
 use postern_core::roots::RootKey;
+use postern_core::time::Seconds;
 use postern_host::{
-    Callout, CalloutReply, FailurePolicy, Host, HostBuilder, Module, PluginId, Request,
+    Callout, CalloutReply, FailurePolicy, Host, HostBuilder, Metric, Module, Plugin, PluginId,
+    Request,
 };
 use postern_tests::artefacts;
 use serde_json::{Value, json};
@@ -28,9 +31,11 @@ pub(crate) const VM_ID: &str = "postern";
 
 /// The admin service: registry, feed, and what stands before it.
 pub(crate) struct Admin {
-    pub(crate) runtime: Runtime,
-    pub(crate) registry: Registry,
-    pub(crate) key: String,
+    runtime: Runtime,
+    registry: Registry,
+    keys: Vec<String>,
+    /// The second key that gateways accept: what it signs, a publisher that has gone wrong would.
+    second: Arc<HeadKey>,
     credential: String,
     root: RootKey,
     service: Arc<Mutex<Served>>,
@@ -45,7 +50,34 @@ struct Served {
 }
 
 /// What stands between a gateway and the admin service: it sees each request, and the true answer.
-type Proxy = Box<dyn FnMut(&Asked, CalloutReply) -> CalloutReply + Send>;
+type Proxy = Box<dyn FnMut(&Asked, Truth) -> CalloutReply + Send>;
+
+/// What the admin service answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Truth {
+    pub(crate) status: u16,
+    pub(crate) signatures: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Truth {
+    fn new(status: u16) -> Self {
+        Self {
+            status,
+            signatures: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The answer as it should be.
+    pub(crate) fn reply(self) -> CalloutReply {
+        let reply = CalloutReply::new(self.status).body(self.body);
+        if self.signatures.is_empty() {
+            return reply;
+        }
+        reply.header(Signatures::HEADER, self.signatures)
+    }
+}
 
 /// A request that a gateway sent.
 #[derive(Clone, Debug)]
@@ -57,6 +89,20 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn is_head(&self) -> bool {
         self.path.contains("nonce=")
+    }
+
+    /// A parameter of a request for a head.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let (_, query) = self.path.split_once('?').expect("a head is asked for");
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value.to_owned())
+            .expect("it is there")
+    }
+
+    pub(crate) fn nonce(&self) -> Nonce {
+        Nonce::parse(&self.value("nonce")).expect("a nonce")
     }
 
     pub(crate) fn is_page(&self) -> bool {
@@ -80,7 +126,8 @@ impl Admin {
                 .expect("a registry")
         });
         let key = HeadKey::generate(&mut Entropy).expect("a key");
-        let public = key.public_key().to_string();
+        let second = HeadKey::generate(&mut Entropy).expect("a key");
+        let keys = [&key, &second].map(|key| key.public_key().to_string());
         let publisher = Publisher::new(registry.clone(), vec![key]);
         let added = registry.change(ada(), |change| {
             Box::pin(async {
@@ -93,12 +140,13 @@ impl Admin {
         Self {
             service: Arc::new(Mutex::new(Served {
                 publisher,
-                proxy: Box::new(|_, answer| answer),
+                proxy: Box::new(|_, truth| truth.reply()),
                 asked: Vec::new(),
             })),
             runtime,
             registry,
-            key: public,
+            keys: keys.into(),
+            second: Arc::new(second),
             credential,
             root: RootKey::generate("r1", &mut Entropy).expect("a root"),
             _folder: folder,
@@ -159,6 +207,39 @@ impl Admin {
         });
     }
 
+    pub(crate) fn delete(&self, id: &str) {
+        let id = id.to_owned();
+        self.change(|change| {
+            Box::pin(async move { change.act_on_token(&id, TokenAction::Delete).await })
+        });
+    }
+
+    /// Forgets what was deleted.
+    pub(crate) fn compact(&self) {
+        let until = clock::now().saturating_add(Seconds::new(60));
+        let compacted = self.registry.compact(ada(), until, 1);
+        let compacted = self.runtime.block_on(compacted).expect("compacted");
+        assert!(compacted.is_some(), "there was something to forget");
+    }
+
+    /// The revision that there is.
+    pub(crate) fn revision(&self) -> u64 {
+        self.registry.position().revision
+    }
+
+    /// From now on, this stands between gateways and the admin service.
+    pub(crate) fn stand_between(
+        &self,
+        proxy: impl FnMut(&Asked, Truth) -> CalloutReply + Send + 'static,
+    ) {
+        self.service().proxy = Box::new(proxy);
+    }
+
+    /// From now on, nothing does.
+    pub(crate) fn step_aside(&self) {
+        self.stand_between(|_, truth| truth.reply());
+    }
+
     /// The requests since the last time.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.service().asked)
@@ -173,6 +254,10 @@ impl Admin {
         self.service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn second_key(&self) -> Arc<HeadKey> {
+        Arc::clone(&self.second)
+    }
+
     /// The plugin's configuration.
     pub(crate) fn configuration(&self) -> Value {
         json!({
@@ -180,7 +265,7 @@ impl Admin {
             "token_audience": "edge", "root_key_env": "POSTERN_ROOT_KEY",
             "sync": {
                 "cluster": "postern_admin", "authority": "admin.internal",
-                "credential_env": "POSTERN_GATEWAY_CREDENTIAL", "public_keys": [self.key],
+                "credential_env": "POSTERN_GATEWAY_CREDENTIAL", "public_keys": self.keys,
             },
         })
     }
@@ -221,7 +306,7 @@ async fn answer(
     registry: &Registry,
     call: &Callout,
     asked: &Asked,
-) -> CalloutReply {
+) -> Truth {
     let bearer = call.headers.text("authorization").unwrap_or_default();
     assert!(
         bearer.starts_with("Bearer psg_"),
@@ -231,42 +316,48 @@ async fn answer(
         let report: Value = serde_json::from_slice(&asked.body).expect("a report is JSON");
         let reported = registry.report("edge-1", report).await;
         reported.expect("it is kept");
-        return CalloutReply::new(204);
+        return Truth::new(204);
     }
     if let Some(page) = asked.path.strip_prefix("/v1/feeds/default/pages/") {
         let page = PageId::parse(page).expect("a page's name");
         return match publisher.page(page) {
-            Some(body) => CalloutReply::new(200).body(&body),
-            None => CalloutReply::new(404),
+            Some(body) => Truth {
+                body: body.to_vec(),
+                ..Truth::new(200)
+            },
+            None => Truth::new(404),
         };
     }
-    let query = asked
-        .path
-        .strip_prefix("/v1/feeds/default?")
-        .expect("a head is asked for");
-    let value = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs
-            .find(|(found, _)| *found == name)
-            .map(|(_, value)| value.to_owned())
-            .expect("it is there")
-    };
     let known = Known {
-        epoch: value("epoch").parse().expect("a number"),
-        revision: value("after").parse().expect("a number"),
+        epoch: asked.value("epoch").parse().expect("a number"),
+        revision: asked.value("after").parse().expect("a number"),
     };
-    let nonce = Nonce::parse(&value("nonce")).expect("a nonce");
+    let nonce = asked.nonce();
     let head = publisher
         .head(known, nonce, Duration::ZERO, clock::now)
         .await
         .expect("a head");
-    CalloutReply::new(200)
-        .header(Signatures::HEADER, head.signatures)
-        .body(head.body)
+    Truth {
+        status: 200,
+        signatures: head.signatures,
+        body: head.body,
+    }
 }
 
-pub(crate) fn module() -> Module {
-    let wasm = std::fs::read(artefacts::sync_wasm().expect("under xtask")).expect("a module");
+/// The module, compiled once for all tests.
+pub(crate) fn module() -> &'static Module {
+    static MODULE: LazyLock<Module> = LazyLock::new(|| compiled(artefacts::sync_wasm()));
+    &MODULE
+}
+
+/// The one that traps when it is asked to.
+pub(crate) fn trapping_module() -> &'static Module {
+    static MODULE: LazyLock<Module> = LazyLock::new(|| compiled(artefacts::sync_test_trap_wasm()));
+    &MODULE
+}
+
+fn compiled(path: postern_tests::Result<PathBuf>) -> Module {
+    let wasm = std::fs::read(path.expect("under xtask")).expect("a module");
     Module::compile(wasm).expect("it compiles")
 }
 
@@ -283,6 +374,15 @@ impl Gateway {
         Self::of(admin, 1, |builder| builder.main_thread_vm(false))
     }
 
+    /// The same, and it warns after a minute and denies after two.
+    pub(crate) fn impatient(admin: &Admin) -> Self {
+        let mut configuration = admin.configuration();
+        configuration["sync"]["warn_after"] = "60s".into();
+        configuration["sync"]["deny_after"] = "2m".into();
+        let host = admin.host(module()).main_thread_vm(false).build();
+        Self::configured(host, 1, &configuration)
+    }
+
     /// So many workers, and the VM of Envoy's main thread.
     pub(crate) fn with_workers(admin: &Admin, workers: usize) -> Self {
         Self::of(admin, workers, |builder| builder)
@@ -293,10 +393,23 @@ impl Gateway {
         workers: usize,
         change: impl FnOnce(HostBuilder) -> HostBuilder,
     ) -> Self {
-        let builder = admin.host(&module()).workers(workers);
-        let mut host = change(builder).build();
+        Self::running(admin, module(), workers, change)
+    }
+
+    /// The same with another module.
+    pub(crate) fn running(
+        admin: &Admin,
+        module: &Module,
+        workers: usize,
+        change: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Self {
+        let builder = admin.host(module).workers(workers);
+        Self::configured(change(builder).build(), workers, &admin.configuration())
+    }
+
+    fn configured(mut host: Host, workers: usize, configuration: &Value) -> Self {
         let plugin = host
-            .add_plugin(admin.configuration().to_string())
+            .add_plugin(configuration.to_string())
             .expect("accepted");
         Self {
             host,
@@ -352,10 +465,35 @@ impl Gateway {
             .collect()
     }
 
+    pub(crate) fn gauge(&self, name: &str) -> u64 {
+        match self.host.metrics().get(&format!("postern.sync.{name}")) {
+            Some(Metric::Gauge(value)) => *value,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let name = format!("postern.sync.{name}");
         self.host
             .counter(&name)
             .unwrap_or_else(|| panic!("{name} is no counter"))
+    }
+
+    /// Whether a line of the log has this text.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        let mut lines = self.host.logs().iter();
+        lines.any(|line| line.message.contains(text))
+    }
+
+    /// One more listener, whose configuration differs.
+    pub(crate) fn add(&mut self, admin: &Admin, name: &str, configuration: &Value) -> PluginId {
+        let plugin = Plugin::of(module())
+            .name(name)
+            .vm_id(VM_ID)
+            .environment("POSTERN_ROOT_KEY", admin.root.expose())
+            .environment("POSTERN_GATEWAY_CREDENTIAL", admin.credential.as_str())
+            .failure_policy(FailurePolicy::FailReload)
+            .configuration(configuration.to_string());
+        self.host.add_plugin_with(plugin).expect("accepted")
     }
 }
