@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: builds all, then hands over to the bench program.
 
+mod host;
 mod sync;
 
 use std::error::Error;
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
 /// What else there is to be measured.
 #[derive(clap::Subcommand)]
 enum Other {
+    /// The test host: requests a second, the start of a filter, steps of scenarios
+    Host,
     /// Policy sync: how much the admin service bears
     Sync(sync::Arguments),
 }
@@ -53,8 +56,10 @@ pub(crate) fn run(
     workspace: &Workspace,
     arguments: &Arguments,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    if let Some(Other::Sync(arguments)) = &arguments.other {
-        return sync::run(workspace, arguments);
+    match &arguments.other {
+        Some(Other::Host) => return host::run(workspace),
+        Some(Other::Sync(arguments)) => return sync::run(workspace, arguments),
+        None => {}
     }
     let module = demo::build_all(workspace)?;
     let mut bench = if arguments.bless {
