@@ -36,6 +36,9 @@ pub(crate) struct RunArgs {
     /// A finding that is accepted in all scenarios, such as PH014 or PH014@proxy_on_log. Can be given several times.
     #[arg(long, value_name = "CODE")]
     allow: Vec<Allowance>,
+    /// Repeat each request with bytes that are not UTF-8 in one place after another, and report what kills the filter (PH026).
+    #[arg(long)]
+    hostile_bytes: bool,
     /// Write what came into the files: in place of exact expectations that differ, and where an expectation is empty.
     #[arg(long)]
     bless: bool,
@@ -87,6 +90,7 @@ impl RunArgs {
         options.filter = self.filter;
         options.module = self.module;
         options.allow = self.allow;
+        options.hostile_bytes = self.hostile_bytes;
         options.bless = self.bless;
         options.trace = self.trace;
         options.repeat = self.repeat;

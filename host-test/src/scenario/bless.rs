@@ -7,11 +7,11 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use super::load::{LoadError, Place, read_text};
 
-/// A value that would have to stand at a place of an expectation.
+/// A value that would have to stand at a place of an expectation, or nothing for a place that would have to be empty.
 #[derive(Clone, Debug)]
 pub(super) struct Fix {
     pub(super) path: Vec<Segment>,
-    pub(super) value: Value,
+    pub(super) value: Option<Value>,
 }
 
 /// One step on the way to a value.
@@ -77,7 +77,7 @@ fn apply(text: &str, fixes: &[(Spot, Fix)]) -> Result<(String, usize), toml_edit
     let mut count = 0;
     for (spot, fix) in fixes {
         if let Some(expect) = expectation(&mut document, *spot)
-            && set(expect, &fix.path, &fix.value)
+            && set(expect, &fix.path, fix.value.as_ref())
         {
             count += 1;
         }
@@ -129,12 +129,19 @@ fn below<'a>(table: &'a mut dyn TableLike, key: &str) -> Option<&'a mut dyn Tabl
     table.get_mut(key)?.as_table_like_mut()
 }
 
-fn set(table: &mut dyn TableLike, path: &[Segment], value: &Value) -> bool {
-    match path {
-        [Segment::Key(key)] => {
+fn set(table: &mut dyn TableLike, path: &[Segment], value: Option<&Value>) -> bool {
+    match (path, value) {
+        ([Segment::Key(key)], Some(value)) => {
             put(table, key, value);
             true
         }
+        ([Segment::Key(key)], None) => table.remove(key).is_some(),
+        (path, value) => set_below(table, path, value),
+    }
+}
+
+fn set_below(table: &mut dyn TableLike, path: &[Segment], value: Option<&Value>) -> bool {
+    match path {
         [Segment::Key(key), Segment::Index(index), rest @ ..] => table
             .get_mut(key)
             .and_then(|list| element(list, *index))
@@ -191,6 +198,12 @@ pub(super) mod literal {
         }
     }
 
+    /// What has only the first line of this text in it: a backtrace follows, and every build has another one.
+    pub(in crate::scenario) fn first_line(text: &[u8]) -> Value {
+        let line = text.split(|byte| *byte == b'\n').next();
+        table([("contains".to_owned(), bytes(line.unwrap_or_default()))])
+    }
+
     pub(in crate::scenario) fn number(number: i64) -> Value {
         Value::from(number)
     }
@@ -208,6 +221,10 @@ pub(super) mod literal {
 
     pub(in crate::scenario) fn flag(flag: bool) -> Value {
         Value::from(flag)
+    }
+
+    pub(in crate::scenario) fn any() -> Value {
+        table([("any".to_owned(), flag(true))])
     }
 
     pub(in crate::scenario) fn absent() -> Value {
@@ -260,7 +277,7 @@ mod tests {
     fn blessed(text: &str, place: Place, moment: Moment, path: &str, value: Value) -> String {
         let fix = Fix {
             path: key(path),
-            value,
+            value: Some(value),
         };
         let (text, count) = apply(text, &[(Spot { place, moment }, fix)]).expect("TOML");
         assert_eq!(count, 1, "{path} has no place");

@@ -76,6 +76,7 @@ pub(super) fn build(
         capabilities,
         allow,
         diagnose,
+        hostile_bytes: _,
         fuel_per_callback,
         memory_limit,
     } = scenario.setup.clone();

@@ -43,6 +43,7 @@ mod run;
 mod saved;
 mod sense;
 mod title;
+mod unseeded;
 mod upstream;
 mod whole;
 

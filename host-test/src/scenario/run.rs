@@ -12,6 +12,7 @@ use super::load::{LoadError, Scenario, find, load, stem};
 use super::play::{Impossible, Missed, Player};
 use super::report::{Failure, Outcome, Report};
 use super::title;
+use super::unseeded;
 use super::whole::Whole;
 use crate::diagnostics::Allowance;
 use crate::module::{LoadOptions, Module};
@@ -36,6 +37,8 @@ pub struct Options {
     pub repeat: usize,
     /// Findings that are allowed in all scenarios, beside those that they allow themselves.
     pub allow: Vec<Allowance>,
+    /// Each request is repeated with bytes that are not UTF-8, whatever the scenarios say.
+    pub hostile_bytes: bool,
     /// The whole trace is kept for the report.
     pub trace: bool,
     /// What came is written into the files, in place of exact expectations that differ, and where an expectation is empty or
@@ -136,6 +139,9 @@ fn load_all(
     for scenario in scenarios.iter_mut().flatten() {
         let allowed = options.allow.iter().cloned().map(Allowed);
         scenario.setup.allow.extend(allowed);
+        if options.hostile_bytes {
+            scenario.setup.hostile_bytes = Some(true);
+        }
     }
     if let Some(filter) = &options.filter {
         // What the scenarios of a file are called that cannot be read is not known.
@@ -298,6 +304,12 @@ fn play(scenario: &Scenario, code: &Code<'_>, options: &Options) -> (Outcome, Fi
         played = play_once(scenario, code, options, true);
         played.0.trace.clear();
     }
+    if options.bless && !played.1.is_empty() {
+        let mut other = options.clone();
+        other.seed = Some(played.0.seed.wrapping_add(1));
+        let (_, fixes) = play_once(scenario, code, &other, false);
+        played.1 = unseeded::common(played.1, &fixes);
+    }
     played
 }
 
@@ -411,7 +423,7 @@ fn expectation<'a>(step: &'a Step, options: &Options) -> Option<&'a super::forma
 fn take_fixes(differences: &mut [Difference], spot: Spot) -> Fixes {
     let fixes = differences
         .iter_mut()
-        .filter_map(|difference| difference.fix.take());
+        .flat_map(|difference| std::mem::take(&mut difference.fixes));
     fixes.map(|fix| (spot, fix)).collect()
 }
 

@@ -89,6 +89,9 @@ impl Checker {
         let Some(by_name) = by_name else { return };
         if by_name.is_empty() {
             self.empty("callbacks", Cost::by_callback(callbacks));
+            if callbacks.is_empty() && calls.is_none() {
+                self.also("calls", literal::number(0));
+            }
         }
         self.at("callbacks", |checker| {
             for (name, expect) in by_name {

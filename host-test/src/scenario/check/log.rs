@@ -6,6 +6,7 @@ use super::super::bless::literal;
 use super::super::format::{Expect, LogPattern, Number, Text};
 use super::{Checker, Mark, diff};
 use crate::exchange::LogLine;
+use crate::status::LogLevel;
 
 impl LogPattern {
     fn fits(&self, line: &LogLine) -> bool {
@@ -19,7 +20,11 @@ impl Checker {
         if let Some(patterns) = &expect.log {
             if patterns.is_empty() {
                 let fix = (!lines.is_empty()).then(|| literal::list(lines.iter().map(literal)));
+                let nothing_to_say = fix.is_none() && expect.log_in_order.is_none();
                 self.empty("log", fix);
+                if nothing_to_say {
+                    self.also("log_in_order", literal::list([]));
+                }
             }
             for pattern in patterns {
                 self.line(pattern, lines);
@@ -99,8 +104,16 @@ fn shown(line: &LogLine) -> String {
 
 /// A line as it stands in a file.
 pub(super) fn literal(line: &LogLine) -> Value {
-    literal::table([
-        ("level".to_owned(), literal::string(&line.level.to_string())),
-        ("message".to_owned(), literal::string(&line.message)),
-    ])
+    let level = ("level".to_owned(), literal::string(&line.level.to_string()));
+    // What a VM died of.
+    if line.level == LogLevel::Critical
+        && line.message.starts_with("Function: ")
+        && let Value::InlineTable(mut table) = literal::first_line(line.message.as_bytes())
+    {
+        let (key, level) = level;
+        table.insert(key, level);
+        return Value::InlineTable(table);
+    }
+    let message = ("message".to_owned(), literal::string(&line.message));
+    literal::table([level, message])
 }

@@ -28,7 +28,7 @@ pub(super) struct Difference {
     /// The two side by side, where they are lists or have several lines.
     pub(super) diff: Vec<(Mark, String)>,
     /// What would have to stand in the file.
-    pub(super) fix: Option<Fix>,
+    pub(super) fixes: Vec<Fix>,
 }
 
 /// How what came of a step differs from what was to come.
@@ -36,8 +36,13 @@ pub(super) fn check(expect: Option<&Expect>, observed: &Observed) -> Vec<Differe
     let nothing = Expect::default();
     let mut checker = Checker::default();
     checker.step(expect.unwrap_or(&nothing), observed);
-    if expect.is_some_and(Expect::says_nothing) {
-        checker.blank(observed);
+    if let Some(expect) = expect {
+        let filled = checker.differences.iter().flat_map(|one| &one.fixes);
+        let filled = filled.filter(|fix| fix.value.is_some()).count() > 0;
+        // Where everything that stands there is empty and stays so, the whole of it is to be filled in.
+        if expect.says_nothing() || !filled && expect.without_empty_parts().says_nothing() {
+            checker.blank(observed);
+        }
     }
     checker.differences
 }
@@ -108,7 +113,16 @@ impl Checker {
         self.text(key, Some(expected.unwrap_or(&Text::Absent)), observed);
         if expected.is_none() {
             for difference in &mut self.differences[before..] {
-                difference.fix = None;
+                difference.fixes.clear();
+            }
+        }
+        let backtrace = observed.filter(|text| text.contains(&b'\n'));
+        for fix in self.differences[before..]
+            .iter_mut()
+            .flat_map(|one| &mut one.fixes)
+        {
+            if let Some(text) = backtrace {
+                fix.value = Some(literal::first_line(text));
             }
         }
     }
@@ -312,8 +326,10 @@ impl Checker {
         });
     }
 
-    /// An empty table or list says nothing, so it is never right; with a fix, `--bless` fills it in.
+    /// An empty table or list says nothing, so it is never right; `--bless` fills it in, or takes it away if there is nothing
+    /// to be written.
     fn empty(&mut self, key: &str, fix: Option<toml_edit::Value>) {
+        let unfilled = fix.is_none();
         self.differ_with(
             key,
             "something to look for".to_owned(),
@@ -321,6 +337,9 @@ impl Checker {
             Vec::new(),
             fix,
         );
+        if unfilled {
+            self.remove(key);
+        }
     }
 
     fn fill(&mut self, key: &str, value: toml_edit::Value) {
@@ -342,7 +361,32 @@ impl Checker {
             expected,
             observed,
             diff,
-            fix: fix.map(|value| Fix { path, value }),
+            fixes: fix
+                .into_iter()
+                .map(|value| Fix {
+                    path: path.clone(),
+                    value: Some(value),
+                })
+                .collect(),
         });
+    }
+
+    /// With `--bless`, this stands there besides what mends the last difference.
+    fn also(&mut self, key: &str, value: toml_edit::Value) {
+        let mut path = self.path.clone();
+        path.push(Segment::Key(key.to_owned()));
+        if let Some(last) = self.differences.last_mut() {
+            let value = Some(value);
+            last.fixes.push(Fix { path, value });
+        }
+    }
+
+    /// With `--bless`, what the last difference is about goes away.
+    fn remove(&mut self, key: &str) {
+        let mut path = self.path.clone();
+        path.push(Segment::Key(key.to_owned()));
+        if let Some(last) = self.differences.last_mut() {
+            last.fixes.push(Fix { path, value: None });
+        }
     }
 }

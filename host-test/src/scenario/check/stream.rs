@@ -95,6 +95,11 @@ impl Checker {
             return;
         }
         if got.is_none() && reached.is_none() {
+            for (key, table) in [("headers", headers), ("trailers", trailers)] {
+                if table.as_ref().is_some_and(HeaderExpect::is_empty) {
+                    self.empty(key, None);
+                }
+            }
             self.flag("reached", Some(true), false);
             return;
         }

@@ -82,6 +82,25 @@ pub struct Expect {
     pub refused: Option<Text>,
 }
 
+impl Expect {
+    /// The same without the tables and lists that are empty, and so say nothing.
+    pub(in crate::scenario) fn without_empty_parts(&self) -> Self {
+        let mut rest = self.clone();
+        let headers = [&mut rest.headers, &mut rest.trailers];
+        for part in headers {
+            part.take_if(|part| part.is_empty());
+        }
+        for part in [&mut rest.filter_state, &mut rest.shared_data] {
+            part.take_if(|part| part.is_empty());
+        }
+        for part in [&mut rest.metrics, &mut rest.metrics_change] {
+            part.take_if(|part| part.is_empty());
+        }
+        rest.log.take_if(|part| part.is_empty());
+        rest
+    }
+}
+
 /// The code of a finding, such as `PH014`, or its name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(try_from = "String")]

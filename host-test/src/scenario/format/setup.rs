@@ -87,6 +87,9 @@ pub struct Setup {
     pub allow: Vec<Allowed>,
     /// Whether the guest is watched for such findings; it is without this.
     pub diagnose: Option<bool>,
+    /// Whether each request is repeated with bytes that are not UTF-8 in one header, trailer or reply after another, to see what kills
+    /// the filter: `PH026`. The repetitions change nothing else; not without this.
+    pub hostile_bytes: Option<bool>,
     /// The fuel that one callback may burn; 2,000,000,000 without this.
     pub fuel_per_callback: Option<u64>,
     /// The bytes of memory that a VM may have; 1 GiB without this.
@@ -112,7 +115,7 @@ impl Setup {
         first_said! {
             module profile abi_lenient configuration vm_configuration vm_id root_id plugin_name workers main_thread_vm drain_time failure_policy reload_backoff
             allow_on_headers_stop_iteration trailers upgrade_types envoy_headers canary log_level wall_clock seed
-            buffer_limit capabilities diagnose fuel_per_callback memory_limit
+            buffer_limit capabilities diagnose hostile_bytes fuel_per_callback memory_limit
         }
     }
 }

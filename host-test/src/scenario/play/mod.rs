@@ -1,9 +1,10 @@
 //! Playing the steps of a scenario on a host.
 
 mod connections;
+mod hostile;
 mod peers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::build::{self, Asked, Clusters};
@@ -44,6 +45,9 @@ pub(super) struct Player<'a> {
     on_the_way: Vec<OnTheWay>,
     asked: Asked,
     saved: BTreeMap<String, String>,
+    seed: u64,
+    /// What bytes that are not UTF-8 have killed so far: callback, call and place.
+    spoilt: BTreeSet<(Option<&'static str>, Option<&'static str>, String)>,
     /// How many steps were begun.
     steps: usize,
     /// The steps in which the faults in force were injected; 0 for the start.
@@ -115,6 +119,8 @@ impl<'a> Player<'a> {
             on_the_way: Vec::new(),
             asked,
             saved: BTreeMap::new(),
+            seed,
+            spoilt: BTreeSet::new(),
             steps: 0,
             injected: Vec::new(),
             missed: Vec::new(),
@@ -166,7 +172,13 @@ impl<'a> Player<'a> {
         let before = self.before(wants_metrics);
         let name = step.stream.as_deref().unwrap_or_default();
         let refused = self.act(step, name)?;
-        let observed = self.observe(before, Some(name), step.plugin.as_deref(), refused);
+        let mut observed = self.observe(before, Some(name), step.plugin.as_deref(), refused);
+        if let Some(Action::Request(request)) = &step.action
+            && self.scenario.setup.hostile_bytes == Some(true)
+            && request.end
+        {
+            observed.diagnostics.extend(self.hostile_bytes(request));
+        }
         let exchange = observed.stream.as_ref().map(|seen| &seen.exchange);
         for (name, source) in &step.save {
             let part = exchange.and_then(|exchange| saved::part(exchange, source));

@@ -190,3 +190,84 @@ fn a_list_of_calls_with_a_pattern_in_it_is_left_to_its_author() {
     assert_eq!(failed_keys(&report), ["callouts"]);
     assert_eq!(text, pattern);
 }
+
+#[test]
+fn an_empty_expectation_with_nothing_to_fill_in_goes_away() {
+    let folder = Folder::with_guest("");
+    for (empty, rest) in [
+        ("expect.log = []\n", "expect.log_in_order = []\n"),
+        ("expect.status = 200\nexpect.metrics = {}\n", ""),
+        ("expect.status = 200\nexpect.metrics_change = {}\n", ""),
+        ("expect.status = 200\nexpect.shared_data = {}\n", ""),
+        ("expect.status = 200\nexpect.filter_state = {}\n", ""),
+        ("expect.status = 200\nexpect.trailers = {}\n", ""),
+        (
+            "expect.status = 200\nexpect = { log = [], metrics = {} }\n",
+            "",
+        ),
+        ("expect.metrics = {}\n", "expect.body = "),
+        ("expect.cost.callbacks = {}\n", "expect.cost.calls = 0\n"),
+    ] {
+        // TOML has no table that is written in both ways.
+        let empty = match empty.split_once("expect = {") {
+            Some((_, inline)) => format!("expect = {{ status = 200,{inline}"),
+            None => empty.to_owned(),
+        };
+        let (report, text) = bless(
+            &folder,
+            &format!(
+                "host.module = 'guest.wat'\nupstream = [{{ reply.body = 'x' }}]\n\n[[step]]\nrequest = {{}}\n{empty}"
+            ),
+        );
+        assert!(report.passed(), "{empty}\n{text}\n{report}");
+        assert!(text.contains(rest), "{empty}\n{text}");
+        assert!(!text.contains("= {}\nexpect = {}"), "{empty}\n{text}");
+        assert!(!text.contains("log = []"), "{empty}\n{text}");
+    }
+}
+
+#[test]
+fn what_hangs_on_the_seed_is_not_written_down() {
+    let logs_random = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $random (i32.const 3000) (i32.const 4)))
+          (call $log_number (i32.load8_u (i32.const 3000)))
+          (i32.const 0))"#;
+    let folder = Folder::with_guest(logs_random);
+    let scenario = "host.module = 'guest.wat'\n\n[[step]]\nrequest = {}\n\n[[step]]\nrequest.headers.x-request-id = 'mine'\n";
+    let (report, text) = bless(&folder, scenario);
+    assert!(report.passed(), "{report}");
+    assert!(text.contains("x-request-id = { any = true }"), "{text}");
+    assert!(text.contains("x-request-id = \"mine\""), "{text}");
+    assert!(
+        text.contains("expect.log = [{ level = \"info\" }]"),
+        "{text}"
+    );
+    let mut options = Options::default();
+    options.seed = Some(77);
+    let report = scenario::run_files(&[folder.path("s.scenario.toml")], &options);
+    let report = report.expect("a scenario");
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
+fn of_what_a_vm_died_of_the_backtrace_is_not_written_down() {
+    let folder = Folder::with_guest(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))"#,
+    );
+    let (report, text) = bless(
+        &folder,
+        "host.module = 'guest.wat'\n[[step]]\nrequest = {}\nexpect.trap = ''\nexpect.log = []\n",
+    );
+    assert!(report.passed(), "{report}");
+    let dead = "contains = \"Function: proxy_on_request_headers failed: wasm trap: wasm `unreachable` instruction executed\"";
+    assert!(
+        text.contains(&format!("expect.trap = {{ {dead} }}")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("{dead}, level = \"critical\"")),
+        "{text}"
+    );
+    assert!(!text.contains("backtrace"), "{text}");
+}

@@ -180,3 +180,40 @@ fn a_finding_can_be_allowed_for_a_whole_run() {
     let wrong = run(&folder, &["hangs.toml", "--allow", "PH999"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+#[test]
+fn bytes_that_are_not_utf8_can_be_tried_on_every_request() {
+    // Dies of a path with a byte above ASCII, as the getters for text of the Rust SDK do.
+    let folder = Folder::with_guest(
+        r#"
+        (data (i32.const 1000) "x-name")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local $at i32)
+          (drop (call $value (i32.const 0) (i32.const 1000) (i32.const 6) (i32.const 0) (i32.const 4)))
+          (local.set $at (i32.load (i32.const 0)))
+          (if (i32.eq (i32.load8_u (i32.add (local.get $at) (i32.const 3))) (i32.const 255)) (then (unreachable)))
+          (i32.const 0))"#,
+    );
+    let step = "host.module = 'guest.wat'\n[[step]]\nrequest.headers.x-name = 'abc'\n";
+    folder.write("s.toml", step);
+    assert_eq!(run(&folder, &["s.toml"]).status.code(), Some(0));
+    let output = run(&folder, &["s.toml", "--hostile-bytes"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(told.contains("PH026"), "{told}");
+    assert!(told.contains("request header `x-name`"), "{told}");
+    folder.write("t.toml", format!("host.hostile_bytes = true\n{step}"));
+    assert_eq!(run(&folder, &["t.toml"]).status.code(), Some(1));
+    let allowed = run(&folder, &["t.toml", "--allow", "PH026"]);
+    assert_eq!(allowed.status.code(), Some(0));
+    folder.write(
+        "u.toml",
+        format!("host.hostile_bytes = true\n{step}expect.diagnostics = ['PH022', 'PH026']\n"),
+    );
+    let expected = run(&folder, &["u.toml"]);
+    assert_eq!(
+        expected.status.code(),
+        Some(0),
+        "{}",
+        text(&expected.stdout)
+    );
+}
