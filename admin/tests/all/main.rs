@@ -1,5 +1,6 @@
 //! The admin service over a real database.
 
+mod backup;
 mod client;
 mod command;
 mod compaction;
@@ -12,4 +13,5 @@ mod registry;
 mod service;
 mod setting;
 mod tokens;
+mod wire;
 mod writer;

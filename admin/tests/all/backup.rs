@@ -1,0 +1,83 @@
+//! Backups, by the command line.
+
+use crate::command::{fail, run, succeed};
+
+#[test]
+fn a_restored_backup_begins_a_new_epoch_and_says_what_is_undone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    assert!(fail(folder, &["backup", "backup.db"]).contains("there already"));
+    succeed(folder, &["person", "new", "--name", "Two", "--id", "p-2"]);
+    let before = succeed(folder, &["verify"]);
+    assert!(before.contains("epoch 1, revision 2"), "{before}");
+
+    // Without --yes, it is said what would be lost, and nothing is done.
+    let asked = run(folder, &["restore", "backup.db"]);
+    assert!(!asked.status.success());
+    let shown = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(
+        shown.contains("would be undone") && shown.contains("person.add p-2"),
+        "{shown}"
+    );
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));
+    assert_eq!(succeed(folder, &["verify"]), before);
+
+    let told = succeed(folder, &["restore", "backup.db", "--yes"]);
+    assert!(told.contains("person.add p-2"), "{told}");
+    let after = succeed(folder, &["verify"]);
+    assert!(after.contains("revision 1"), "{after}");
+    assert!(!after.contains("epoch 1,"), "{after}");
+    let persons = succeed(folder, &["person", "list"]);
+    assert!(
+        persons.contains("p-1") && !persons.contains("p-2"),
+        "{persons}"
+    );
+    // Once more, as after a second mishap: the epoch grows again.
+    succeed(folder, &["restore", "backup.db", "--yes"]);
+    assert_ne!(succeed(folder, &["verify"]), after);
+    // What was there before each of the two is kept.
+    let kept = std::fs::read_dir(folder).expect("the folder");
+    let kept = kept.filter(|entry| {
+        let name = entry.as_ref().expect("an entry").file_name();
+        let name = name.to_string_lossy().into_owned();
+        name.contains(".before-") && !name.ends_with("-wal") && !name.ends_with("-shm")
+    });
+    assert_eq!(kept.count(), 2);
+}
+
+#[test]
+fn a_backup_takes_the_place_of_a_database_that_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    std::fs::write(folder.join("postern.db"), "no database at all").expect("written");
+    let told = succeed(folder, &["restore", "backup.db", "--yes"]);
+    assert!(told.contains("cannot be read"), "{told}");
+    assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+}
+
+#[test]
+fn a_damaged_backup_is_refused_and_the_database_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    let backup = folder.join("backup.db");
+    let mut bytes = std::fs::read(&backup).expect("read");
+    let at = bytes.windows(3).position(|window| window == b"p-1");
+    bytes[at.expect("the person is in it") + 2] = b'9';
+    std::fs::write(&backup, bytes).expect("written");
+    let before = succeed(folder, &["verify"]);
+    fail(folder, &["restore", "backup.db", "--yes"]);
+    assert_eq!(succeed(folder, &["verify"]), before);
+    assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+    let left: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().contains("restoring"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
