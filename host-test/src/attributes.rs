@@ -3,6 +3,7 @@
 //! Names, availability and encodings are Envoy 1.40's; each was read there in every phase of a request (Envoy documentation,
 //! "Attributes"; `source/extensions/filters/common/expr/context.cc`).
 
+mod elsewhere;
 mod metadata;
 mod settings;
 mod stream;
@@ -16,6 +17,7 @@ pub(crate) use stream::Group;
 
 use crate::state::{StreamContext, VmState};
 use crate::status::Status;
+use elsewhere::Reading;
 
 /// What stands under a path.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,28 +43,68 @@ pub(crate) fn get(state: &VmState, path: &[u8]) -> Result<Vec<u8>, Status> {
     if profile.only_property().is_some_and(|only| only != path) {
         return Err(Status::NotFound);
     }
-    match find(state, state.effective, &segments(path)).ok_or(Status::NotFound)? {
+    let found = match elsewhere::read(profile, &segments(path)) {
+        Reading::Envoys => find(state, state.effective, &segments(path)),
+        Reading::Kept => kept(state, path),
+        Reading::Nothing => told(state, state.effective, &segments(path)).flatten(),
+        Reading::Attribute(attribute) => {
+            let attribute: Vec<&[u8]> = attribute.iter().map(Vec::as_slice).collect();
+            told(state, state.effective, &segments(path))
+                .unwrap_or_else(|| find(state, state.effective, &attribute))
+                .map(|found| without_port(found, &attribute))
+        }
+    };
+    match found.ok_or(Status::NotFound)? {
         Found::Value(value) if profile.has_text_properties() => Ok(value.text()),
         Found::Value(value) => value.encode().ok_or(Status::SerializationFailure),
         Found::Group(_) => Err(Status::SerializationFailure),
     }
 }
 
+/// What a guest has left under this very path, in its raw form.
+fn kept(state: &VmState, path: &[u8]) -> Option<Found> {
+    let stream = state.streams.get(&state.effective)?;
+    let facts = stream.common.lock();
+    let stored = facts.filter_state.get(&[b"wasm.", path].concat())?;
+    Some(stored.expression(true).into())
+}
+
+/// Addresses of nginx have no port.
+fn without_port(found: Found, path: &[&[u8]]) -> Found {
+    match found {
+        Found::Value(PropertyValue::String(text))
+            if path.last() == Some(&b"address".as_slice()) =>
+        {
+            let host = text
+                .rsplit_once(':')
+                .map_or(text.as_str(), |(host, _)| host);
+            PropertyValue::from(host).into()
+        }
+        found => found,
+    }
+}
+
+/// What the host was told to say: something, nothing, or to find out by itself.
+fn told(state: &VmState, context: u32, path: &[&[u8]]) -> Option<Option<Found>> {
+    let stream = state.streams.get(&context).map(|stream| &**stream);
+    if !is_due(stream, path) {
+        return None;
+    }
+    let of_the_request = stream.map(|stream| &stream.properties);
+    let settings = of_the_request
+        .into_iter()
+        .chain([&state.identity.offered.properties])
+        .find_map(|settings| settings.find(path))?;
+    Some(match settings {
+        Setting::Value(value) => Some(value.into()),
+        Setting::Absent => None,
+    })
+}
+
 /// What stands under a path for this context. What the host was told wins over what it would compute.
 pub(crate) fn find(state: &VmState, context: u32, path: &[&[u8]]) -> Option<Found> {
-    let stream = state.streams.get(&context).map(|stream| &**stream);
-    if is_due(stream, path) {
-        let of_the_request = stream.map(|stream| &stream.properties);
-        for settings in of_the_request
-            .into_iter()
-            .chain([&state.identity.offered.properties])
-        {
-            match settings.find(path) {
-                Some(Setting::Value(value)) => return Some(value.into()),
-                Some(Setting::Absent) => return None,
-                None => {}
-            }
-        }
+    if let Some(told) = told(state, context, path) {
+        return told;
     }
     let (first, rest) = path.split_first()?;
     let mut found = top_level(state, context, str::from_utf8(first).ok()?, rest.is_empty())?;

@@ -258,6 +258,11 @@ impl Host {
                 return;
             }
         };
+        let reply = if reply.synthesized && vm.state().profile.fails_with_nothing() {
+            CalloutReply::reset()
+        } else {
+            reply
+        };
         let sizes = (
             word(reply.headers.len()),
             word(reply.body.len()),
@@ -285,6 +290,13 @@ impl Host {
             let Some(vm) = &mut slot.vm else { continue };
             for call in vm.state_mut().callouts.drain(..) {
                 let Some(cluster) = self.clusters.get_mut(&call.callout.cluster) else {
+                    // Only where calls go out to anyone.
+                    slot.replies.push(PendingReply {
+                        due: now.saturating_add(SHORTEST_DELAY),
+                        token: call.token,
+                        root: call.root,
+                        reply: Arrival::Http(CalloutReply::reset()),
+                    });
                     continue;
                 };
                 let timeout = Some(call.callout.timeout).filter(|timeout| !timeout.is_zero());

@@ -1,7 +1,7 @@
 //! A [Proxy-Wasm](https://github.com/proxy-wasm/spec) host that behaves as Envoy 1.40 does, for tests of filters and for
 //! trying them out.
 //!
-//! It runs any module that speaks ABI 0.2.0 or 0.2.1, on [wasmtime], with limits on fuel and memory, virtual clocks and
+//! It runs any module that speaks ABI 0.1.0, 0.2.0 or 0.2.1, on [wasmtime], with limits on fuel and memory, virtual clocks and
 //! repeatable randomness. A test makes a [`Host`], sends [`Request`]s through a plugin, and looks at what came of them:
 //! what the client got, what the upstream got, what was logged, what each callback cost.
 //!
@@ -85,6 +85,7 @@ mod callout;
 mod capabilities;
 mod client;
 mod clock;
+mod code;
 mod connection;
 mod diagnostics;
 mod dns;

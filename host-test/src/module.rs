@@ -9,6 +9,7 @@ use wasmtime::{
 };
 
 use crate::abi;
+use crate::code::{self, BadCode};
 use crate::functions::Export;
 use crate::profile::Profile;
 use crate::state::VmState;
@@ -105,6 +106,16 @@ pub enum LoadError {
     /// The bytes are no valid WebAssembly module.
     #[error("not a module that compiles: {0}")]
     Compile(String),
+    /// The module is larger than the chosen host takes.
+    #[error("the module has {size} bytes, and {profile} takes {limit} at most")]
+    TooLarge {
+        /// Its size in bytes, in the binary form.
+        size: usize,
+        /// The most bytes.
+        limit: usize,
+        /// The host.
+        profile: Profile,
+    },
     /// No export says which ABI the module speaks.
     #[error(
         "the module exports no `proxy_abi_version_…`, so it is no Proxy-Wasm module (Envoy: Missing or unknown Proxy-Wasm ABI version)"
@@ -117,7 +128,7 @@ pub enum LoadError {
     UnsupportedAbi(String),
     /// The module speaks an extension of ABI 0.2, which Envoy does not load.
     #[error(
-        "the module exports `{0}`, an extension of ABI 0.2 (Envoy: Missing or unknown Proxy-Wasm ABI version); load it leniently to take it for 0.2.1"
+        "the module exports `{0}`, an extension of ABI 0.2 (Envoy: Missing or unknown Proxy-Wasm ABI version); `--abi-lenient`, `host.abi_lenient = true` in a scenario, and `LoadOptions::abi_lenient` take it for 0.2.1"
     )]
     ExtendedAbi(String),
     /// The module exports no memory.
@@ -157,9 +168,23 @@ impl Module {
     }
 
     fn load(wasm: &[u8], options: &LoadOptions) -> Result<Self, LoadError> {
+        let bad = |error: BadCode| LoadError::Compile(error.to_string());
+        let binary = code::binary(wasm).map_err(bad)?;
+        if let Some(limit) = options
+            .profile
+            .size_limit()
+            .filter(|limit| binary.len() > *limit)
+        {
+            return Err(LoadError::TooLarge {
+                size: binary.len(),
+                limit,
+                profile: options.profile,
+            });
+        }
+        code::check(&binary).map_err(bad)?;
         let engine = engine(options.cache.as_deref())
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        let module = wasmtime::Module::new(&engine, wasm)
+        let module = wasmtime::Module::new(&engine, &binary)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         let abi = abi_version(&module, options.abi_lenient)?;
         check_exports(&module, abi)?;
@@ -167,7 +192,7 @@ impl Module {
         abi::link(&mut linker, &module, abi, options.profile)?;
         let pre = linker
             .instantiate_pre(&module)
-            .map_err(|error| LoadError::WrongImport(format!("{error:#}")))?;
+            .map_err(|error| LoadError::WrongImport(from_the_guests_side(&format!("{error:#}"))))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
@@ -294,6 +319,13 @@ fn check_exports(module: &wasmtime::Module, abi: AbiVersion) -> Result<(), LoadE
             export.returns(),
         )
     })
+}
+
+/// The engine calls what the guest wants "expected", and what the host has "found".
+fn from_the_guests_side(error: &str) -> String {
+    error
+        .replace("expected type", "the module declares the type")
+        .replace("found type", "the host has the type")
 }
 
 /// A missing export is fine: Envoy does not call it then.

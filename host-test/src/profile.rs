@@ -164,6 +164,52 @@ impl Profile {
         )
     }
 
+    /// Whether the stream waits when a filter returns Pause from this callback. ngx_wasm_module expects a local response behind a
+    /// Pause at response headers, warns if there is none, and goes on.
+    pub(crate) fn pauses_at(self, export: Export) -> bool {
+        !(self == Self::NgxWasmModule && export == Export::ResponseHeaders)
+    }
+
+    /// The name of the peer that an HTTP call reaches, of what the guest named: a cluster, but for hosts that have none.
+    /// ngx_wasm_module resolves `host[:port]`, APISIX takes a URL or a host, and Traffic Server goes by the authority alone.
+    pub(crate) fn peer(self, target: String, authority: Option<&[u8]>) -> String {
+        match self {
+            Self::TrafficServer => {
+                authority.map_or(target, |name| String::from_utf8_lossy(name).into_owned())
+            }
+            Self::Apisix => target
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split('/').next())
+                .map_or(target.clone(), str::to_owned),
+            _ => target,
+        }
+    }
+
+    /// A call goes out wherever it is to go: what cannot be reached fails later, and not at the call.
+    pub(crate) fn calls_anyone(self) -> bool {
+        matches!(self, Self::NgxWasmModule | Self::TrafficServer)
+    }
+
+    /// A call that fails comes back with nothing: no headers, no body and no trailers.
+    pub(crate) fn fails_with_nothing(self) -> bool {
+        matches!(self, Self::NgxWasmModule | Self::TrafficServer)
+    }
+
+    /// HTTP calls wait as long as they like, whatever timeout the guest asks for.
+    pub(crate) fn ignores_timeouts(self) -> bool {
+        self == Self::TrafficServer
+    }
+
+    /// The bytes of memory that a VM may have, unless the builder says otherwise.
+    pub(crate) fn memory_limit(self) -> Option<usize> {
+        (self == Self::ServiceExtensions).then_some(16 * 1024 * 1024)
+    }
+
+    /// The bytes that a module may have.
+    pub(crate) fn size_limit(self) -> Option<usize> {
+        (self == Self::ServiceExtensions).then_some(5 * 1024 * 1024)
+    }
+
     /// What stands before the names of metrics, for a plugin of this name.
     pub(crate) fn metric_prefix(self, plugin: &str) -> Option<String> {
         (self == Self::NgxWasmModule).then(|| format!("pw.{plugin}."))

@@ -80,7 +80,13 @@ impl HostBuilder {
                 buffer_limit: DEFAULT_BUFFER_LIMIT,
                 routes: Routes::default(),
             },
-            limits: Limits::default(),
+            limits: Limits {
+                memory: module
+                    .profile()
+                    .memory_limit()
+                    .unwrap_or(Limits::default().memory),
+                ..Limits::default()
+            },
             canary: true,
             shared: SharedState::new(),
             upstream: Upstream::Scripted(Box::new(|_| Reply::ok())),

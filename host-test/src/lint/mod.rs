@@ -17,6 +17,7 @@ pub use hosts::Support;
 
 pub(crate) use hosts::{WASI_OF_THE_SPECIFICATION, differences};
 
+use crate::code;
 use crate::diagnostics::Severity;
 
 /// Everything that is said of a module.
@@ -88,7 +89,7 @@ pub struct NotAModule(pub String);
 ///
 /// If the bytes are no valid WebAssembly module.
 pub fn lint(wasm: impl AsRef<[u8]>) -> Result<Report, NotAModule> {
-    let wasm = wat::parse_bytes(wasm.as_ref()).map_err(|error| NotAModule(error.to_string()))?;
+    let wasm = code::binary(wasm.as_ref()).map_err(|error| NotAModule(error.to_string()))?;
     let facts = facts::read(&wasm).map_err(|error| NotAModule(error.to_string()))?;
     Ok(judge::report(&wasm, facts))
 }

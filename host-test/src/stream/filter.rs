@@ -251,6 +251,7 @@ impl Stream {
         let count = args.len().min(MAX_ARGS);
         all[1..=count].copy_from_slice(&args[..count]);
         let outcome = vm.call(export, context, &all[..=count]);
+        let pauses = vm.state().profile.pauses_at(export);
         let first = self.callbacks.len();
         vm.move_callbacks(&mut self.callbacks);
         self.trace.extend_from_slice(&vm.state().trace);
@@ -273,7 +274,7 @@ impl Stream {
             self.bring_headers(Direction::Response, other, around);
         }
         match outcome {
-            Ok(returned) => Ok(returned.unwrap_or(0)),
+            Ok(returned) => Ok(returned.filter(|_| pauses).unwrap_or(0)),
             Err(dead) => {
                 self.trap = Some(dead.0);
                 around.traps += 1;

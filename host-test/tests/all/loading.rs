@@ -96,3 +96,30 @@ fn initialize_may_log_and_nothing_else() {
         "{refused}"
     );
 }
+
+#[test]
+fn an_import_of_a_wrong_type_is_told_from_the_side_of_the_guest() {
+    let guest = r#"(module (import "env" "proxy_log" (func (param i32))) (memory (export "memory") 1)
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#;
+    let message = Module::compile(guest)
+        .expect_err("a wrong type")
+        .to_string();
+    assert!(
+        message.contains("the module declares the type `(func (param i32))`, the host has the type `(func (param i32 i32 i32)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_is_no_module_is_said_to_be_none() {
+    let message = |code: &[u8]| Module::compile(code).expect_err("no module").to_string();
+    assert_eq!(message(b""), "not a module that compiles: it is empty");
+    assert!(message(b"\x00\x01\x02").contains("neither a WebAssembly module"));
+    let deep = format!(
+        "(module (func {}{}))",
+        "block ".repeat(200_000),
+        "end ".repeat(200_000)
+    );
+    assert!(message(deep.as_bytes()).contains("the limit is 10000"));
+}

@@ -1,6 +1,8 @@
 //! Other hosts than Envoy, as far as they differ from it.
 
-use postern_host::{Host, HostBuilder, LoadError, LoadOptions, PluginId, Profile, Reply, Request};
+use postern_host::{
+    Host, HostBuilder, LoadError, LoadOptions, PluginId, Profile, Reply, Request, StreamState,
+};
 
 use crate::guests::{messages, text};
 
@@ -204,5 +206,170 @@ fn local_responses_and_metrics_are_those_of_the_host() {
     assert_eq!(
         answer(Profile::NgxWasmModule),
         (text("1"), plain, named("pw.plugin.count"))
+    );
+}
+
+/// Calls `a.test:80` with the authority `b.test` and a timeout of 100 ms from request headers, and logs the status and the numbers
+/// that the reply comes with.
+const CALL: &str = r#"
+    (data (i32.const 1000) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\01\00\00\00\0a\00\00\00\06\00\00\00:method\00GET\00:path\00/\00:authority\00b.test\00")
+    (data (i32.const 1100) "a.test:80") (data (i32.const 1120) "http://a.test:80/x")
+    (global $length (mut i32) (i32.const 9))
+    (func $go (param $name i32) (param $size i32)
+      (call $log_number (call $call (local.get $name) (local.get $size) (i32.const 1000) (i32.const 66)
+        (i32.const 0) (i32.const 0) (i32.const 1090) (i32.const 0) (i32.const 100) (i32.const 24))))
+    (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+      (call $log_number (local.get 2)) (call $log_number (local.get 3)))"#;
+
+fn calls(
+    profile: Profile,
+    target: &str,
+    cluster: &str,
+    reply: postern_host::CalloutReply,
+) -> Vec<String> {
+    let guest = format!(
+        r#"{CALL} (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {target} (i32.const 0))"#
+    );
+    let set = |builder: HostBuilder| {
+        builder
+            .main_thread_vm(false)
+            .envoy_headers(false)
+            .cluster(cluster, move |_call| reply.clone())
+    };
+    let (mut host, plugin) = host(profile, &guest, set);
+    host.request(plugin, Request::get("/"));
+    host.advance(std::time::Duration::from_secs(1));
+    messages(&mut host)
+}
+
+const BY_NAME: &str = "(call $go (i32.const 1100) (i32.const 9))";
+const BY_URL: &str = "(call $go (i32.const 1120) (i32.const 18))";
+
+#[test]
+fn calls_go_to_a_cluster_a_host_a_url_or_an_authority() {
+    let ok = || postern_host::CalloutReply::new(200).body("hello");
+    let arrived = ["00", "01", "05"];
+    for profile in [Profile::Envoy, Profile::NgxWasmModule, Profile::Apisix] {
+        assert_eq!(
+            calls(profile, BY_NAME, "a.test:80", ok()),
+            arrived,
+            "{profile}"
+        );
+    }
+    let authority = calls(Profile::TrafficServer, BY_NAME, "b.test", ok());
+    assert_eq!(authority, arrived);
+    assert_eq!(calls(Profile::Apisix, BY_URL, "a.test:80", ok()), arrived);
+    assert_eq!(calls(Profile::Envoy, BY_URL, "a.test:80", ok()), ["02"]);
+}
+
+#[test]
+fn a_call_to_nobody_is_refused_or_comes_back_with_nothing() {
+    let ok = || postern_host::CalloutReply::new(200);
+    assert_eq!(calls(Profile::Envoy, BY_NAME, "other", ok()), ["02"]);
+    for profile in [Profile::NgxWasmModule, Profile::TrafficServer] {
+        assert_eq!(
+            calls(profile, BY_NAME, "other", ok()),
+            ["00", "00", "00"],
+            "{profile}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_fails_comes_back_with_a_response_or_with_nothing() {
+    let refused = postern_host::CalloutReply::refused;
+    let envoys = calls(Profile::Envoy, BY_NAME, "a.test:80", refused());
+    assert_eq!(envoys, ["00", "03", "98"]);
+    let ngx = calls(Profile::NgxWasmModule, BY_NAME, "a.test:80", refused());
+    assert_eq!(ngx, ["00", "00", "00"]);
+    let traffic_server = calls(Profile::TrafficServer, BY_NAME, "b.test", refused());
+    assert_eq!(traffic_server, ["00", "00", "00"]);
+}
+
+#[test]
+fn the_timeout_of_a_call_holds_or_is_ignored() {
+    let late = || postern_host::CalloutReply::new(200).after(std::time::Duration::from_millis(500));
+    assert_eq!(
+        calls(Profile::Envoy, BY_NAME, "a.test:80", late()),
+        ["00", "03", "24"]
+    );
+    let ngx = calls(Profile::NgxWasmModule, BY_NAME, "a.test:80", late());
+    assert_eq!(ngx, ["00", "00", "00"]);
+    let ignored = calls(Profile::TrafficServer, BY_NAME, "b.test", late());
+    assert_eq!(ignored, ["00", "01", "00"]);
+}
+
+#[test]
+fn a_pause_at_response_headers_holds_the_response_or_does_not() {
+    let guest = r#"
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 1))"#;
+    for profile in Profile::ALL.iter().copied() {
+        let (mut host, plugin) = host(profile, guest, |builder| builder);
+        let stream = host.open(plugin, Request::get("/"));
+        let held = host.state(stream) == StreamState::Paused;
+        assert_eq!(held, profile != Profile::NgxWasmModule, "{profile}");
+    }
+}
+
+#[test]
+fn variables_of_nginx_are_properties_where_there_is_an_nginx() {
+    let guest = r#"
+        (data (i32.const 1000) "ngx\00request_uri") (data (i32.const 1020) "request_uri") (data (i32.const 1040) "plugin_vm_id")
+        (data (i32.const 1060) "wasmx\00mine") (data (i32.const 1080) "request\00path")
+        (func $say (param i32 i32)
+          (if (call $property (local.get 0) (local.get 1) (i32.const 0) (i32.const 4))
+            (then (drop (call $log (i32.const 2) (i32.const 1000) (i32.const 0))))
+            (else (call $log_handed))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $set_property (i32.const 1060) (i32.const 10) (i32.const 1066) (i32.const 4)))
+          (call $say (i32.const 1000) (i32.const 15))
+          (call $say (i32.const 1020) (i32.const 11))
+          (call $say (i32.const 1040) (i32.const 12))
+          (call $say (i32.const 1060) (i32.const 10))
+          (call $say (i32.const 1080) (i32.const 12))
+          (i32.const 0))"#;
+    let read = |profile| {
+        let set = |builder: HostBuilder| builder.vm_id("v").main_thread_vm(false);
+        let (mut host, plugin) = host(profile, guest, set);
+        host.request(plugin, Request::get("/p"));
+        messages(&mut host)
+    };
+    assert_eq!(read(Profile::Envoy), ["", "", "v", "", "/p"]);
+    assert_eq!(read(Profile::NgxWasmModule), ["/p", "", "", "mine", "/p"]);
+    assert_eq!(read(Profile::Apisix), ["", "/p", "", "", ""]);
+}
+
+#[test]
+fn service_extensions_bounds_memory_and_modules() {
+    let guest = r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (call $log_number (i32.eq (memory.grow (i32.const 255)) (i32.const -1)))
+          (i32.const 0))"#;
+    let grows = |profile| said(profile, guest, Request::get("/"));
+    assert_eq!(grows(Profile::Envoy), ["00"]);
+    assert_eq!(
+        grows(Profile::ServiceExtensions),
+        ["01"],
+        "more than 16 MiB"
+    );
+
+    let large = format!(
+        r#"(module (memory (export "memory") 100) (data (i32.const 0) "{}")
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#,
+        "x".repeat(5 * 1024 * 1024)
+    );
+    let load = |profile| LoadOptions::new().profile(profile).compile(&large);
+    assert!(load(Profile::Envoy).is_ok());
+    let error = load(Profile::ServiceExtensions).expect_err("too large");
+    assert!(
+        matches!(
+            error,
+            LoadError::TooLarge {
+                limit: 5_242_880,
+                ..
+            }
+        ),
+        "{error}"
     );
 }
