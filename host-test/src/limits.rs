@@ -15,8 +15,11 @@ const TABLES: usize = 8;
 const KEPT: usize = 64 * 1024 * 1024;
 /// What a callback may make the host copy and look through: a second or so of its time.
 const WORK: u64 = 4 * 1024 * 1024 * 1024;
-/// What each host call costs the host at least, in bytes copied.
-const CALL: u64 = 64;
+/// What each host call costs the host at least, in bytes copied: the dearest of those that copy little, such as random numbers,
+/// take a microsecond in an optimized build. So one callback has a million calls.
+const CALL: u64 = 4096;
+/// What the host needs to keep anything at all, in bytes.
+const KEPT_AT_LEAST: usize = 64;
 
 /// What a guest may use up.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +188,7 @@ impl Spent {
     pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), Overspent> {
         self.call(bytes)?;
         // What is kept has an administration too.
-        let bytes = bytes.saturating_add(CALL.try_into().unwrap_or(usize::MAX));
+        let bytes = bytes.saturating_add(KEPT_AT_LEAST);
         self.kept = self.kept.saturating_add(bytes);
         if self.kept > self.limit {
             Err(Overspent::Kept(self.limit))
