@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use costs::CallbackCosts;
 pub use report::{Rate, Report, SubjectReport};
 
-use crate::module::{LoadError, Module};
+use crate::module::{LoadError, LoadOptions, Module};
 use crate::plugins::ConfigRefused;
 use crate::request::Request;
 use subject::Subject;
@@ -37,6 +37,8 @@ pub const ONE_HEADER_GUEST: &str = include_str!("guests/one-header.wat");
 pub struct Options {
     /// The modules: files, or none for the built-in guest that reads one header.
     pub modules: Vec<PathBuf>,
+    /// How they are loaded. Where compiled code is kept, [`cache`](Self::cache) says.
+    pub load: LoadOptions,
     /// The plugin configuration.
     pub configuration: Vec<u8>,
     /// The environment that the guest sees.
@@ -63,6 +65,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             modules: Vec::new(),
+            load: LoadOptions::new(),
             configuration: Vec::new(),
             environment: Vec::new(),
             vm_id: String::new(),
@@ -196,7 +199,7 @@ fn load_file(path: &Path, options: &Options) -> Result<(Module, LoadTimes), Benc
         source: Box::new(source),
     };
     let start = Instant::now();
-    let module = Module::from_file(path).map_err(error)?;
+    let module = options.load.open(path).map_err(error)?;
     let compiled = start.elapsed();
     let Some(directory) = &options.cache else {
         let cached = None;
@@ -207,7 +210,12 @@ fn load_file(path: &Path, options: &Options) -> Result<(Module, LoadTimes), Benc
     // The first time fills the cache.
     for round in 0..=STARTS {
         let start = Instant::now();
-        module = Module::from_file_cached(path, directory).map_err(error)?;
+        module = options
+            .load
+            .clone()
+            .cache(directory)
+            .open(path)
+            .map_err(error)?;
         if round > 0 {
             shortest = shortest.min(start.elapsed());
         }

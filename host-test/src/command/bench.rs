@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use postern_host::Request;
 use postern_host::bench::{self, Options};
+use postern_host::{LoadOptions, Profile, Request};
 
 use super::output;
 
@@ -16,6 +16,12 @@ pub(crate) struct BenchArgs {
     /// the host itself.
     #[arg(value_name = "FILE", num_args = 0..=2)]
     modules: Vec<PathBuf>,
+    /// The host to behave as: envoy, ngx-wasm-module, traffic-server, mosn, apisix or service-extensions.
+    #[arg(long, value_name = "HOST", default_value = "envoy")]
+    profile: Profile,
+    /// Take modules with an extended ABI version, such as 0.2.100, for ones of 0.2.1.
+    #[arg(long)]
+    abi_lenient: bool,
     /// The plugin configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -95,6 +101,9 @@ pub(crate) fn run(args: BenchArgs) -> ExitCode {
 
 fn options(args: BenchArgs) -> Result<Options, String> {
     let mut options = Options::default();
+    options.load = LoadOptions::new()
+        .profile(args.profile)
+        .abi_lenient(args.abi_lenient);
     if let Some(path) = &args.config {
         options.configuration =
             std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;

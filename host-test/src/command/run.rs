@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use postern_host::Allowance;
 use postern_host::scenario::{self, Format, Options};
+use postern_host::{Allowance, Profile};
 
 use super::output;
 
@@ -33,6 +33,12 @@ pub(crate) struct RunArgs {
     /// The module, whatever the files say.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
+    /// The host to behave as, whatever the files say: envoy, ngx-wasm-module, traffic-server, mosn, apisix or service-extensions.
+    #[arg(long, value_name = "HOST")]
+    profile: Option<Profile>,
+    /// Take modules with an extended ABI version, such as 0.2.100, for ones of 0.2.1, whatever the files say.
+    #[arg(long)]
+    abi_lenient: bool,
     /// A finding that is accepted in all scenarios, such as PH014 or PH014@proxy_on_log. Can be given several times.
     #[arg(long, value_name = "CODE")]
     allow: Vec<Allowance>,
@@ -89,6 +95,8 @@ impl RunArgs {
         options.seed = self.seed;
         options.filter = self.filter;
         options.module = self.module;
+        options.profile = self.profile;
+        options.abi_lenient = self.abi_lenient;
         options.allow = self.allow;
         options.hostile_bytes = self.hostile_bytes;
         options.bless = self.bless;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::bless::{self, Fix, Moment, Spot};
 use super::check::{Difference, Mark, check, check_whole};
-use super::format::{Action, Allowed, Setup, Step};
+use super::format::{Action, Allowed, ProfileName, Setup, Step};
 use super::load::{LoadError, Scenario, find, load, stem};
 use super::play::{Impossible, Missed, Player};
 use super::report::{Failure, Outcome, Report};
@@ -33,6 +33,10 @@ pub struct Options {
     pub filter: Option<String>,
     /// The module, whatever the scenarios say.
     pub module: Option<PathBuf>,
+    /// The host to behave as, whatever the scenarios say.
+    pub profile: Option<Profile>,
+    /// Modules of extended ABI versions are taken for ones of 0.2.1, whatever the scenarios say.
+    pub abi_lenient: bool,
     /// How often each scenario is run, to see how long that takes; 0 and 1: once. The report is that of the last time.
     pub repeat: usize,
     /// Findings that are allowed in all scenarios, beside those that they allow themselves.
@@ -137,6 +141,12 @@ fn load_all(
         }
     }
     for scenario in scenarios.iter_mut().flatten() {
+        if let Some(profile) = options.profile {
+            scenario.setup.profile = Some(ProfileName(profile));
+        }
+        if options.abi_lenient {
+            scenario.setup.abi_lenient = Some(true);
+        }
         let allowed = options.allow.iter().cloned().map(Allowed);
         scenario.setup.allow.extend(allowed);
         if options.hostile_bytes {

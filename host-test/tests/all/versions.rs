@@ -172,3 +172,45 @@ fn a_host_can_call_a_guest_by_a_number() {
     assert!(host.call_guest(plugin, 0, 42, "arguments"));
     assert_eq!(messages(&mut host), ["42", "arguments"]);
 }
+
+#[test]
+fn run_and_bench_take_an_extended_version_and_another_host_if_they_are_told_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let guest = folder.path().join("guest.wat");
+    std::fs::write(&guest, text(&["0_2_100"], "")).expect("written");
+    let scenario = folder.path().join("s.scenario.toml");
+    let steps = "host.module = 'guest.wat'\n[[step]]\nrequest.path = '/'\nexpect.status = 200\n";
+    std::fs::write(&scenario, steps).expect("written");
+    let run = |arguments: &[&str], file: &std::path::Path| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_postern-host"))
+            .args(arguments)
+            .arg(file)
+            .output()
+            .expect("ran");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.code(), said)
+    };
+    let bench = [
+        "bench",
+        "--requests",
+        "1",
+        "--rounds",
+        "1",
+        "--warm-up",
+        "0",
+    ];
+    for (command, file) in [(&["run"][..], &scenario), (&bench[..], &guest)] {
+        let (code, said) = run(command, file);
+        assert_ne!(code, Some(0), "{said}");
+        assert!(
+            said.contains("--abi-lenient") && said.contains("host.abi_lenient"),
+            "{said}"
+        );
+        let lenient = [command, &["--abi-lenient", "--profile", "apisix"]].concat();
+        let (code, said) = run(&lenient, file);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, said) = run(&["run", "--profile", "nginx"], &scenario);
+    assert_eq!(code, Some(2), "{said}");
+}

@@ -48,7 +48,7 @@ pub struct Setup {
     /// What becomes of requests when a VM has died: a 503 (`fail-closed`, which is also what holds without this), past the
     /// filter (`fail-open`), or a new VM (`fail-reload`).
     pub failure_policy: Option<FailurePolicyName>,
-    /// How long after a start of a VM `fail-reload` does not start another one; not at all without this.
+    /// How long after a start of a VM `fail-reload` does not start another one; 1 s without this, as in Envoy.
     pub reload_backoff: Option<Span>,
     /// Envoy's plugin option of this name; off without this.
     pub allow_on_headers_stop_iteration: Option<bool>,
