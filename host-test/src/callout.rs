@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::codec::{self, Framing, Reading};
 use crate::grpc::Incoming;
 use crate::headers::HeaderMap;
 
@@ -32,6 +33,24 @@ impl Callout {
             headers.replace("x-envoy-expected-rq-timeout-ms", timeout);
         }
         headers
+    }
+
+    /// What comes back, whatever the cluster does: Envoy does not send everything, and a cluster may wait for more than it gets.
+    /// `None`: what the cluster says.
+    pub(crate) fn foregone(&self) -> Option<CalloutReply> {
+        let headers = self.on_the_wire();
+        if let Err(unsendable) = codec::check_request(&headers) {
+            return Some(CalloutReply::synthesized(503, unsendable.text()));
+        }
+        (!self.arrives()).then(CalloutReply::never)
+    }
+
+    /// Whether the call comes to an end for its cluster.
+    pub(crate) fn arrives(&self) -> bool {
+        let headers = self.on_the_wire();
+        let framing = Framing::of(&headers, self.body.is_empty() && self.trailers.is_empty());
+        let reading = Reading::of_request(&headers, framing == Framing::Chunked, false);
+        reading.is_complete() || reading == Reading::Length(self.body.len() as u64)
     }
 }
 
@@ -125,7 +144,8 @@ impl CalloutReply {
         Self::synthesized(504, "upstream request timeout")
     }
 
-    fn synthesized(status: u16, body: &str) -> Self {
+    fn synthesized(status: u16, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
         let reply = Self {
             synthesized: true,
             ..Self::new(status)

@@ -300,7 +300,18 @@ impl Host {
                     continue;
                 };
                 let timeout = Some(call.callout.timeout).filter(|timeout| !timeout.is_zero());
+                let foregone = call.callout.foregone();
+                let is_refused = foregone.as_ref().is_some_and(|reply| reply.delay.is_some());
                 let Cluster::Scripted(cluster) = cluster else {
+                    if let Some(reply) = foregone.filter(|_| is_refused) {
+                        slot.replies.push(PendingReply {
+                            due: now.saturating_add(SHORTEST_DELAY),
+                            token: call.token,
+                            root: call.root,
+                            reply: Arrival::Http(reply),
+                        });
+                        continue;
+                    }
                     self.next_call += 1;
                     let id = CallId(self.next_call);
                     slot.replies.push(PendingReply {
@@ -316,7 +327,13 @@ impl Host {
                     });
                     continue;
                 };
-                let mut reply = cluster(&call.callout);
+                let mut reply = match foregone {
+                    Some(reply) if is_refused => reply,
+                    foregone => {
+                        let reply = cluster(&call.callout);
+                        foregone.unwrap_or(reply)
+                    }
+                };
                 let mut delay = reply.delay;
                 if let Some(timeout) = timeout
                     && delay.is_none_or(|delay| delay >= timeout)

@@ -137,10 +137,12 @@ pub struct Response {
     pub trailers: HeaderMap,
     /// The entries of each METADATA frame of HTTP/2.
     pub metadata: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// Whether the response came to its end, or the stream was reset in the middle of it.
+    /// Whether the response came to the end that its headers tell, or the stream was reset in the middle of it.
     pub complete: bool,
     /// Whether Envoy closes the client's connection behind it, and says so with `connection: close`. Never over HTTP/2.
     pub closes: bool,
+    /// Its client reads no body of it, whatever comes.
+    pub(crate) bodyless: bool,
 }
 
 /// A request as the upstream received it.
@@ -157,10 +159,12 @@ pub struct UpstreamRequest {
     pub trailers: HeaderMap,
     /// The entries of each METADATA frame of HTTP/2.
     pub metadata: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// Whether the request came to its end.
+    /// Whether the request came to its end, as its headers tell that to the upstream.
     pub complete: bool,
     /// Whether that was with its headers: without any body, not even an empty one.
     pub(crate) bodyless: bool,
+    /// All of it has left, and the upstream still waits: its headers promise more.
+    pub(crate) starved: bool,
 }
 
 /// What a guest passed to `proxy_send_local_response`.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use headers::{is_grpc, is_upgrade};
 pub(crate) use refusal::Refusal;
-pub(crate) use response::{Asked, ends_handshake, reply, send, to_client};
+pub(crate) use response::{Asked, ends_handshake, reply, send, shown_to_tests};
 pub(crate) use target::check_header;
 
 use crate::headers::{HeaderMap, Joining};

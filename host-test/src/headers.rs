@@ -31,6 +31,7 @@ static JOINED_REQUEST_HEADERS: Names = Names::new(&[
     "authorization",
     "cache-control",
     "if-none-match",
+    "content-length",
     "accept-encoding",
     "x-forwarded-for",
     "content-encoding",
@@ -160,7 +161,7 @@ impl HeaderMap {
 
     /// All values of `name`, in order.
     pub fn all(&self, name: impl AsRef<[u8]>) -> Vec<&[u8]> {
-        let name = name.as_ref();
+        let name = self.known_as(name.as_ref());
         self.iter()
             .filter(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
@@ -174,6 +175,7 @@ impl HeaderMap {
 
     /// Whether `name` has more than one value.
     pub(crate) fn has_several(&self, name: &[u8]) -> bool {
+        let name = self.known_as(name);
         let mut values = self
             .iter()
             .filter(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -400,6 +402,22 @@ mod tests {
         map.append("X-B", "2");
         assert_eq!(map.all("authorization"), [b"Bearer a,Bearer b"]);
         assert_eq!(map.all("x-b"), [b"1", b"2"]);
+    }
+
+    #[test]
+    fn host_is_another_name_for_the_authority_of_a_request() {
+        let mut map = HeaderMap::with_joining(Joining::Request);
+        map.append(":authority", "a");
+        map.append("Host", "b");
+        assert_eq!(map.get("host"), Some(b"a,b".as_slice()));
+        assert_eq!(map.all("host"), [b"a,b"]);
+        map.replace("host", "c");
+        assert_eq!(map.get(":authority"), Some(b"c".as_slice()));
+        assert!(map.remove("host"));
+        assert!(map.is_empty());
+        let mut response = HeaderMap::with_joining(Joining::Response);
+        response.append("host", "b");
+        assert_eq!(response.get(":authority"), None);
     }
 
     #[test]

@@ -86,6 +86,7 @@ mod capabilities;
 mod client;
 mod clock;
 mod code;
+mod codec;
 mod connection;
 mod diagnostics;
 mod dns;

@@ -18,14 +18,13 @@ impl LocalReply {
     /// the failure in headers, and no body.
     pub(crate) fn from_filter(local: &LocalResponse, grpc: bool) -> Self {
         let mut headers = HeaderMap::with_room(Joining::Response);
-        headers.append(
-            ":status",
-            if grpc {
-                "200".to_owned()
-            } else {
-                local.status.to_string()
-            },
-        );
+        let status = if grpc {
+            "200".to_owned()
+        } else {
+            // Envoy keeps a status in 16 bits.
+            (local.status & 0xffff).to_string()
+        };
+        headers.append(":status", status);
         // The status is not theirs to say.
         let theirs = local.headers.iter().filter(|(name, _)| name != b":status");
         for (name, value) in theirs {
@@ -59,11 +58,11 @@ impl LocalReply {
     }
 
     /// An answer of the host's own.
-    pub(crate) fn from_host(status: u16, body: &str, grpc: bool) -> Self {
+    pub(crate) fn from_host(status: u16, body: impl AsRef<[u8]>, grpc: bool) -> Self {
         let local = LocalResponse {
             status: u32::from(status),
             details: String::new(),
-            body: body.as_bytes().to_vec(),
+            body: body.as_ref().to_vec(),
             headers: HeaderMap::new(),
             grpc_status: -1,
         };
@@ -154,6 +153,17 @@ mod tests {
                 .as_deref(),
             Some("text/plain")
         );
+    }
+
+    #[test]
+    fn headers_of_a_filter_do_not_change_the_status() {
+        let mut local = refusal(-1);
+        local.status = 70_000;
+        local.headers.append(":status", "200");
+        let reply = LocalReply::from_filter(&local, false);
+        assert_eq!(reply.headers.all(":status"), [b"4464"]);
+        let to_grpc = LocalReply::from_filter(&local, true);
+        assert_eq!(to_grpc.headers.all(":status"), [b"200"]);
     }
 
     #[test]

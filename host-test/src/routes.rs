@@ -212,16 +212,20 @@ impl Default for Routes {
         Self {
             list: Vec::new(),
             clusters: BTreeSet::new(),
-            everything: Route::prefix(""),
+            everything: Route::prefix("/"),
         }
     }
 }
 
 impl Routes {
-    /// The route of a request. Where no routes are given, there is one for everything.
+    /// The route of a request. Where no routes are given, there is one for every path. CONNECT has none, and no route leads from
+    /// there: Envoy's match it only where they are told to.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Option<&Route> {
+        if !headers.contains(":path") {
+            return None;
+        }
         if self.list.is_empty() {
-            return Some(&self.everything);
+            return Some(&self.everything).filter(|route| route.matches(headers));
         }
         self.list.iter().find(|route| route.matches(headers))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Answer, Call, Stop};
 use crate::callout::{Callout, NewCallout};
 use crate::foreign;
-use crate::headers::HeaderMap;
+use crate::headers::{HeaderMap, Joining};
 use crate::pairs;
 use crate::status::Status;
 
@@ -32,7 +32,12 @@ pub(super) fn http_call(call: &mut Call<'_>, arguments: Arguments) -> Answer {
     let headers = call.read(arguments.headers.0, arguments.headers.1)?;
     let body = call.read(arguments.body.0, arguments.body.1)?;
     let trailers = call.read(arguments.trailers.0, arguments.trailers.1)?;
-    let mut headers: HeaderMap = pairs::decode(&headers).into_iter().collect();
+    let pairs = pairs::decode(&headers);
+    let mut headers = HeaderMap::with_joining(Joining::Request);
+    // Envoy drops a header without a name here, and here alone.
+    for (name, value) in pairs.into_iter().filter(|(name, _)| !name.is_empty()) {
+        headers.append(name, value);
+    }
     if !body.is_empty() {
         // Whatever length the guest gave (Envoy `Context::httpCall`).
         headers.replace("content-length", body.len().to_string());

@@ -196,6 +196,9 @@ codes! {
     Died 40 "died" Error
         "The VM died in a callback. Under FAIL_CLOSED the worker answers 503 from then on, under FAIL_OPEN it lets requests past the filter."
         "See the reason and the backtrace. Use FAIL_RELOAD in production, and never FAIL_OPEN for a filter that protects something.";
+    HeaderNotSendable 41 "header-not-sendable" Error
+        "A header was written or removed so that the message is no HTTP, or is not framed as it says. Envoy answers 503, 404 or 502 in place of some of these messages and sends the others as they are: a line break in a response begins another header, and a wrong length cuts the body off."
+        "Check names and values that come from elsewhere, leave pseudo headers whole, and remove `content-length` where a body changes.";
 }
 
 impl fmt::Display for Code {

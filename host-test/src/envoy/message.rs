@@ -83,17 +83,25 @@ impl<R: Read> Reader<R> {
         } else if message.headers.contains("transfer-encoding") {
             message.complete = self.chunks(message)?;
         } else if let Some(length) = length {
-            while self.received.len() < length && self.more()? {}
+            let read = self.read_up_to(length);
             message.complete = self.received.len() >= length;
             let length = length.min(self.received.len());
             message.body = self.received.drain(..length).collect();
+            read?;
+        } else if response {
+            let read = self.read_up_to(MOST);
+            message.body = std::mem::take(&mut self.received);
+            read?;
+            message.complete = true;
         } else {
-            while response && self.more()? {}
-            if response {
-                message.body = std::mem::take(&mut self.received);
-            }
             message.complete = true;
         }
+        Ok(())
+    }
+
+    /// Reads so many bytes, if there are that many.
+    fn read_up_to(&mut self, length: usize) -> io::Result<()> {
+        while self.received.len() < length && self.more()? {}
         Ok(())
     }
 
@@ -133,9 +141,9 @@ impl<R: Read> Reader<R> {
 
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if let Some(at) = find(&self.received, b"\r\n") {
-                let line = self.received.drain(..at + 2).take(at).collect();
-                return Ok(Some(line));
+            if let Some(at) = find(&self.received, b"\n") {
+                let line: Vec<u8> = self.received.drain(..=at).collect();
+                return Ok(Some(line.trim_ascii_end().to_vec()));
             }
             if !self.more()? {
                 return Ok(None);

@@ -1,5 +1,6 @@
 //! Where a request goes: what Envoy's parser and connection manager accept.
 
+use crate::codec;
 use crate::headers::HeaderMap;
 use crate::request::Request;
 
@@ -71,7 +72,7 @@ pub(super) fn check_sizes(request: &Request) -> Result<(), Refusal> {
 /// Writes the pseudo headers, in the order in which Envoy has them.
 pub(super) fn start_line(request: &Request, headers: &mut HeaderMap) -> Result<(), Refusal> {
     let known = if request.http2 {
-        is_token(&request.method)
+        codec::is_token(&request.method)
     } else {
         HTTP1_METHODS
             .iter()
@@ -188,19 +189,13 @@ pub(super) fn check_length(request: &Request) -> Result<(), Refusal> {
 }
 
 pub(crate) fn check_header(name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-    if !is_token(name) {
+    if !codec::is_token(name) {
         return Err(Refusal::CODEC_ERROR);
     }
     if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return Err(Refusal::INVALID_CHARACTERS);
     }
     Ok(())
-}
-
-/// What RFC 9110, section 5.6.2, calls a token: names of headers and methods.
-fn is_token(bytes: &[u8]) -> bool {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(token)
 }
 
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {

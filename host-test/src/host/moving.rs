@@ -11,6 +11,9 @@ use crate::stream::{Departed, Direction, Filter, Phase, Stream, Surroundings};
 
 use super::Host;
 
+/// What Envoy answers if the upstream has not.
+const UPSTREAM_TIMEOUT: &str = "upstream request timeout";
+
 /// What a stream has let go, and what it still takes.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
@@ -82,6 +85,16 @@ impl Host {
             };
             let cluster = request.cluster.as_ref();
             let cluster = cluster.and_then(|cluster| self.upstream_clusters.get_mut(cluster));
+            if request.starved
+                && (cluster.is_some() || matches!(self.upstream, Upstream::Scripted(_)))
+            {
+                // It waits for the rest, and the host in vain for it.
+                answered = true;
+                self.with_stream(*id, |stream, around| {
+                    stream.answer_as_host(504, UPSTREAM_TIMEOUT, "response_timeout", around);
+                });
+                continue;
+            }
             let reply = match (cluster, &mut self.upstream) {
                 (Some(upstream), _) | (None, Upstream::Scripted(upstream)) => upstream(request),
                 (None, Upstream::Manual) => continue,

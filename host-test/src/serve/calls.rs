@@ -26,13 +26,7 @@ async fn ask(callout: Callout, cluster: &Uri) -> CalloutReply {
         headers: callout.on_the_wire(),
         ..UpstreamRequest::default()
     };
-    let mut upstream = match Upstream::open(&request, cluster) {
-        Ok(upstream) => upstream,
-        Err(unsendable) => {
-            eprintln!("[error] the call to `{}`: {unsendable}", callout.cluster);
-            return CalloutReply::reset();
-        }
-    };
+    let mut upstream = Upstream::open(&request, cluster);
     if !callout.body.is_empty() {
         upstream.parts.push(Part::Data(callout.body));
     }

@@ -107,15 +107,7 @@ impl Driver {
 
     fn pass_to_upstream(&mut self, departed: Departed<UpstreamRequest>) {
         if let Some(request) = departed.head {
-            match Upstream::open(&request, &self.settings.upstream) {
-                Ok(upstream) => self.upstream = Some(upstream),
-                Err(unsendable) => {
-                    eprintln!("[error] {unsendable}");
-                    let reset = Reply::reset();
-                    self.open
-                        .with(|host, stream| host.upstream_replies(stream, reset));
-                }
-            }
+            self.upstream = Some(Upstream::open(&request, &self.settings.upstream));
         }
         let Some(upstream) = &mut self.upstream else {
             return;

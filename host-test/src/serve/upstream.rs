@@ -4,8 +4,6 @@
 //! them, and drop most trailers. The library still reads the response. It believes that it sent a request of its own, which
 //! nobody ever gets.
 
-mod encode;
-
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,13 +20,11 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::codec::{Framing, request_head};
 use crate::exchange::UpstreamRequest;
 use crate::headers::HeaderMap;
 
-use super::convert::Unsendable;
 use super::outlet::Outlet;
-use encode::Framing;
-pub(crate) use encode::encode_head;
 
 const READ_SIZE: usize = 16 * 1024;
 
@@ -63,8 +59,8 @@ pub(super) enum Event {
 
 impl Upstream {
     /// Sends the head of a request; its body is to follow in parts. When this is dropped, the connection is closed.
-    pub(super) fn open(request: &UpstreamRequest, upstream: &Uri) -> Result<Self, Unsendable> {
-        let (head, framing) = encode_head(request)?;
+    pub(super) fn open(request: &UpstreamRequest, upstream: &Uri) -> Self {
+        let (head, framing) = request_head(&request.headers, request.bodyless);
         let (parts, outgoing) = Outlet::new();
         let (sender, events) = channel(1);
         let upstream = upstream.clone();
@@ -77,7 +73,7 @@ impl Upstream {
                 () = sender.closed() => {}
             }
         });
-        Ok(Self { parts, events })
+        Self { parts, events }
     }
 }
 

@@ -1,13 +1,12 @@
-//! What the upstream and the client get, and how a stream ends.
+//! Answers in place of the upstream, and how a stream ends.
 
 use std::collections::VecDeque;
 
-use crate::exchange::{AnsweredBy, LocalResponse, Response, UpstreamRequest};
-use crate::front::{self, Metadata, Part};
+use crate::exchange::{AnsweredBy, LocalResponse};
+use crate::front::Part;
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::local_reply::LocalReply;
-use crate::routes::Target;
 
 use super::{Direction, Phase, Stream, Surroundings};
 
@@ -16,158 +15,6 @@ use super::{Direction, Phase, Stream, Surroundings};
 const BAD_REQUEST: u32 = 400;
 
 impl Stream {
-    /// The request's headers have passed the chain.
-    pub(super) fn send_request_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
-        let settings = around.settings;
-        let timeout = settings.front.envoy_headers;
-        let headers = self.headers(Direction::Request, around);
-        if headers.get(":method") == Some(b"CONNECT") {
-            // Envoy's routes match CONNECT only where they are told to.
-            self.answer_as_host(404, "", "route_not_found", around);
-            return;
-        }
-        let told = !settings.front.envoy_headers || headers.contains("x-forwarded-proto");
-        if !told || !headers.contains(":path") {
-            // Envoy's routes find nothing without these (`VirtualHostImpl::getRouteFromEntries`).
-            self.answer_as_host(404, "", "route_not_found", around);
-            return;
-        }
-        let cluster = match settings.routes.find(headers).map(|route| &route.target) {
-            Some(Target::Upstream) => None,
-            Some(Target::Cluster(cluster)) if settings.routes.clusters.contains(cluster) => {
-                Some(cluster.clone())
-            }
-            Some(Target::Cluster(_)) => {
-                self.answer_as_host(503, "", "cluster_not_found", around);
-                return;
-            }
-            Some(Target::Direct { status, body }) => {
-                self.answer_as_host(*status, body, "direct_response", around);
-                return;
-            }
-            None => {
-                self.answer_as_host(404, "", "route_not_found", around);
-                return;
-            }
-        };
-        if timeout {
-            // The router's default timeout. It is there when the request is logged, too.
-            headers.replace("x-envoy-expected-rq-timeout-ms", "15000");
-        }
-        let headers = headers.clone();
-        self.upstream = Some(UpstreamRequest {
-            cluster,
-            headers,
-            bodyless: self.request.bodyless,
-            ..UpstreamRequest::default()
-        });
-        self.sent_to_upstream(end, around);
-    }
-
-    pub(super) fn send_request_body(
-        &mut self,
-        bytes: Vec<u8>,
-        end: bool,
-        around: &Surroundings<'_>,
-    ) {
-        if let Some(upstream) = &mut self.upstream {
-            upstream.body.extend(bytes);
-        }
-        self.sent_to_upstream(end, around);
-    }
-
-    pub(super) fn send_request_trailers(&mut self, around: &mut Surroundings<'_>) {
-        let trailers = self.trailers(Direction::Request, around).clone();
-        if let Some(upstream) = &mut self.upstream
-            && !upstream.headers.contains("content-length")
-        {
-            // HTTP/1.1 has trailers behind chunks alone (RFC 9112, section 7.1.2).
-            upstream.trailers = trailers;
-        }
-        self.sent_to_upstream(true, around);
-    }
-
-    /// Metadata have passed the chain. Only HTTP/2 can carry them to the client; upstreams here always can.
-    pub(super) fn send_metadata(&mut self, direction: Direction, entries: Metadata) {
-        match direction {
-            Direction::Request => {
-                if let Some(upstream) = &mut self.upstream {
-                    upstream.metadata.push(entries);
-                }
-            }
-            Direction::Response => {
-                if let Some(client) = self.client.as_mut().filter(|_| self.http2) {
-                    client.metadata.push(entries);
-                }
-            }
-        }
-    }
-
-    fn sent_to_upstream(&mut self, end: bool, around: &Surroundings<'_>) {
-        self.sent_at = around.wall_clock;
-        if let Some(upstream) = &mut self.upstream {
-            upstream.complete = end;
-        }
-        let whole = end || (self.upgrades && self.request.incoming.is_empty());
-        if whole && self.phase == Phase::Request {
-            self.phase = Phase::Upstream;
-        }
-    }
-
-    /// The response's headers have passed the chain.
-    pub(super) fn send_response_headers(&mut self, end: bool, around: &mut Surroundings<'_>) {
-        // Envoy does not read on after an early answer, so the connection cannot be used again.
-        let ends = !self.http2 && (self.last || !self.request.ended);
-        let upgrades = self.upgrades;
-        let wall_clock = around.wall_clock;
-        let headers = self.headers(Direction::Response, around);
-        let switches = upgrades && headers.get(":status") == Some(b"101");
-        let closes = ends && !switches;
-        front::send(headers, wall_clock, closes, upgrades);
-        let (status, headers) = front::to_client(headers);
-        self.client = Some(Response {
-            status,
-            headers,
-            closes,
-            ..Response::default()
-        });
-        self.sent_to_client(end, around);
-    }
-
-    pub(super) fn send_response_body(
-        &mut self,
-        bytes: Vec<u8>,
-        end: bool,
-        around: &mut Surroundings<'_>,
-    ) {
-        self.info.common.lock().sent += bytes.len() as u64;
-        if let Some(client) = &mut self.client {
-            client.body.extend(bytes);
-        }
-        self.sent_to_client(end, around);
-    }
-
-    pub(super) fn send_response_trailers(&mut self, around: &mut Surroundings<'_>) {
-        let trailers = self.trailers(Direction::Response, around).clone();
-        let passes = around.settings.front.trailers;
-        let http2 = self.http2;
-        if let Some(client) = &mut self.client
-            && (http2 || passes && !client.headers.contains("content-length"))
-        {
-            client.trailers = trailers;
-        }
-        self.sent_to_client(true, around);
-    }
-
-    fn sent_to_client(&mut self, end: bool, around: &mut Surroundings<'_>) {
-        if let Some(client) = &mut self.client {
-            client.complete = end;
-        }
-        if end {
-            self.conclude(around);
-        }
-    }
-
     pub(super) fn answer_as_filter(
         &mut self,
         local: LocalResponse,
@@ -183,7 +30,7 @@ impl Stream {
     pub(crate) fn answer_as_host(
         &mut self,
         status: u16,
-        body: &str,
+        body: impl AsRef<[u8]>,
         details: &str,
         around: &mut Surroundings<'_>,
     ) {
@@ -276,14 +123,10 @@ impl Stream {
         let code = reply.headers.text(":status");
         self.info.common.lock().code = code.and_then(|code| code.parse().ok());
         *self.headers(Direction::Response, around) = reply.headers;
-        self.send_response_headers(false, around);
-        if let Some(client) = &mut self.client {
-            client.complete = true;
-            if !self.head {
-                self.info.common.lock().sent += reply.body.len() as u64;
-                client.body = reply.body;
-            }
-        }
+        let body = if self.head { Vec::new() } else { reply.body };
+        self.write_response_head(body.is_empty(), around);
+        self.write_response_body(body);
+        self.end_response(around);
     }
 
     /// The stream's end, in Envoy's order: every filter logs, then one after another is done and deleted. Whether a guest is

@@ -41,7 +41,7 @@ impl Stream {
             head: first.then(|| upstream.clone()),
             body,
             trailers: upstream.trailers.clone(),
-            ended: upstream.complete,
+            ended: upstream.complete || upstream.starved,
         }
     }
 

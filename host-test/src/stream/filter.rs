@@ -325,6 +325,13 @@ impl Stream {
         Some(direction.pick(&mut context.request, &mut context.response))
     }
 
+    /// Whether anybody wants to know what this filter gets away with on the stream.
+    pub(super) fn is_judged(&self, filter: usize, around: &mut Surroundings<'_>) -> bool {
+        let filter = &self.filters[filter];
+        filter.presence == Presence::Created
+            && vm_of(filter, around.vms).is_some_and(|vm| vm.state().recorder.is_some())
+    }
+
     pub(super) fn context_of<'a>(
         &self,
         filter: usize,

@@ -7,9 +7,11 @@ mod filter;
 mod flow;
 mod redirect;
 mod snapshot;
+mod wire;
 
 use std::collections::VecDeque;
 
+use crate::codec::Reading;
 use crate::exchange::{
     AnsweredBy, Callback, Exchange, LocalResponse, LogLine, Response, StreamId, UpstreamRequest,
 };
@@ -61,6 +63,10 @@ pub(crate) struct Stream {
     response_started: bool,
     /// The upstream answers while the request is still on its way: both directions flow.
     duplex: bool,
+    /// How much the upstream and the client read of what is sent to them.
+    upstream_reading: Reading,
+    client_reading: Reading,
+    response_has_body: bool,
     /// Whoever streams has taken the heads of the messages.
     upstream_head_taken: bool,
     client_head_taken: bool,
@@ -144,6 +150,9 @@ impl Stream {
             response: Flow::new(Joining::Response),
             response_started: false,
             duplex: false,
+            upstream_reading: Reading::All,
+            client_reading: Reading::All,
+            response_has_body: false,
             upstream_head_taken: false,
             client_head_taken: false,
             grpc: false,

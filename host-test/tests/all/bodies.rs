@@ -68,11 +68,17 @@ fn a_body_can_be_rewritten_on_its_way() {
           (drop (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1000) (i32.const 2)))
           (i32.const 0))"#,
     ));
-    let exchange = host.request(plugin, Request::post("/").body("abc"));
+    let exchange = host.request(plugin, Request::post("/").chunk("abc"));
     let upstream = exchange.upstream.expect("let go");
     assert_eq!(
         (upstream.body.as_slice(), upstream.complete),
         (b"xybc".as_slice(), true)
+    );
+    let exchange = host.request(plugin, Request::post("/").body("abc"));
+    let upstream = exchange.upstream.expect("let go");
+    assert_eq!(
+        upstream.body, b"xyb",
+        "the length is still that of the client"
     );
 }
 

@@ -48,3 +48,4 @@ mod upgrades;
 mod versions;
 mod wasi;
 mod wire;
+mod written;

@@ -69,6 +69,7 @@ impl Recorder {
             self.unavailable_map(state, made);
         } else {
             self.changed(state, made, named(MAPS, made.word(0)));
+            self.sendable_header(state, made);
         }
         if made.function == Function::proxy_set_header_map_pairs {
             self.encoded_map(state, made, 1);

@@ -3,8 +3,11 @@
 mod made;
 mod messages;
 mod peers;
+mod sendable;
 
 use self::made::Made;
+use crate::codec::Carrier;
+
 use super::portability::{foreign_property, is_envoys_own};
 use super::{Code, Recorder};
 use crate::functions::{Export, Function};
@@ -128,6 +131,7 @@ impl Recorder {
             return;
         }
         self.encoded_map(state, made, 5);
+        self.sendable_map(state, made, 5, Carrier::LocalResponse);
         let context = state.effective;
         let function = Some(made.function);
         let detail = format!("status {}", made.word(0));

@@ -1,5 +1,6 @@
 //! Calls to clusters and services.
 
+use crate::codec::Carrier;
 use crate::diagnostics::{Code, Recorder};
 use crate::functions::{Export, Function};
 use crate::pairs;
@@ -15,6 +16,9 @@ impl Recorder {
         self.encoded_map(state, made, 6);
         match made.code {
             OK => {
+                self.sendable_map(state, made, 2, Carrier::Request);
+                self.sendable_map(state, made, 6, Carrier::Trailers);
+                self.sendable_call(state, made);
                 self.dispatched(state, made.result(9));
                 if !self.surface.has(Export::HttpCallResponse) {
                     let detail = Export::HttpCallResponse.name().to_owned();

@@ -5,12 +5,15 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::super::format::{Bytes, ClientRequest, MoreBody};
+use super::host_side::StepSeen;
 use crate::envoy::http2::{Head, Http2};
 use crate::envoy::message::{Message, Reader};
 use crate::headers::HeaderMap;
 
 /// How long an answer that came in this host may take to come from Envoy.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long more of an answer is waited for that had no end in this host.
+const ENDLESS: Duration = Duration::from_secs(1);
 /// How long parts of a request are sent apart, so that they arrive apart.
 const APART: Duration = Duration::from_millis(30);
 
@@ -46,10 +49,10 @@ impl Client {
         }
     }
 
-    /// Reads the response; `None` if there is none.
-    pub(super) fn answer(&mut self) -> io::Result<Option<Message>> {
+    /// Reads the response; `None` if there is none. How it went in this host says what is to be waited for.
+    pub(super) fn answer(&mut self, seen: &StepSeen) -> io::Result<Option<Message>> {
         match self {
-            Self::Http1(client) => client.answer(),
+            Self::Http1(client) => client.answer(seen),
             Self::Http2(client) => Ok(client.answer(PATIENCE)),
         }
     }
@@ -219,11 +222,13 @@ impl Http1 {
         }
     }
 
-    /// The head behind those that say that more is to come.
-    fn final_head(&mut self) -> io::Result<Option<Message>> {
+    /// The head behind those that say that more is to come, unless a filter made one of them the last.
+    fn final_head(&mut self, seen: &StepSeen) -> io::Result<Option<Message>> {
         loop {
             let head = self.reader.head()?;
-            let more = |head: &Message| matches!(head.status(), 100 | 102..200);
+            let more = |head: &Message| {
+                matches!(head.status(), 100 | 102..200) && head.status() != seen.status
+            };
             if !head.as_ref().is_some_and(more) {
                 return Ok(head);
             }
@@ -231,14 +236,14 @@ impl Http1 {
     }
 
     /// Reads the response; `None` if the connection ends without one.
-    fn answer(&mut self) -> io::Result<Option<Message>> {
+    fn answer(&mut self, seen: &StepSeen) -> io::Result<Option<Message>> {
         let late = |error: &io::Error| {
             matches!(
                 error.kind(),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
             )
         };
-        let mut message = match self.final_head() {
+        let mut message = match self.final_head(seen) {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(None),
             // No answer is an answer, too: one that differs.
@@ -246,6 +251,9 @@ impl Http1 {
             Err(error) => return Err(error),
         };
         let status = message.status();
+        if seen.endless {
+            self.stream.set_read_timeout(Some(ENDLESS))?;
+        }
         let bodyless = self.head || matches!(status, 100..200 | 204 | 304);
         match self.reader.body(&mut message, bodyless, true) {
             Err(error) if !late(&error) => Err(error),

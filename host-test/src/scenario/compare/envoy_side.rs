@@ -125,7 +125,7 @@ fn play_one(
             && !*answered
         {
             *answered = true;
-            answer = client.answer()?;
+            answer = client.answer(seen)?;
             if answer.as_ref().is_some_and(|answer| answer.status() == 101) {
                 // In this host, too, an upgraded connection is closed at once.
                 clients.remove(&name);

@@ -10,11 +10,11 @@ use super::super::play::Player;
 use super::record::{self, Lines};
 use super::{Played, step_name};
 use crate::callout::Callout;
+use crate::codec::{self, request_head};
 use crate::envoy::message::Reader;
 use crate::exchange::{Exchange, LogLine, UpstreamRequest};
 use crate::host::StreamState;
 use crate::module::Module;
-use crate::serve::upstream::encode_head;
 use crate::status::LogLevel;
 use crate::trace::Trace;
 
@@ -30,6 +30,9 @@ pub(super) struct StepSeen {
     pub(super) answered: bool,
     /// The step's stream has ended in whatever way.
     pub(super) ended: bool,
+    /// The response does not come to an end for its client.
+    pub(super) endless: bool,
+    pub(super) status: u16,
 }
 
 /// Plays a scenario. Streams that are still open at its end are broken off by their clients.
@@ -77,6 +80,9 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         if let (Some(StreamSeen { exchange, state }), Some(_)) = (observed.stream, &step.action) {
             this.ended = state == StreamState::Finished;
             this.answered = this.ended && exchange.response.is_some();
+            let response = exchange.response.as_ref();
+            this.endless = response.is_some_and(|response| !response.complete);
+            this.status = exchange.status();
             let was_open = open.insert(name.clone(), !this.ended);
             let opened = matches!(step.action, Some(Action::Request(_)));
             if this.answered && (opened || was_open == Some(true)) {
@@ -126,6 +132,9 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         upstream(request, &mut lines);
     }
     let connects = |callout: &&Callout| {
+        if codec::check_request(&callout.on_the_wire()).is_err() {
+            return false;
+        }
         let rules = scenario.clusters.get(&callout.cluster);
         let mut replies = rules.into_iter().flatten().flat_map(|rule| &rule.replies);
         !replies.any(|reply| matches!(reply, PeerReply::Refused))
@@ -168,11 +177,17 @@ fn upstream(request: &UpstreamRequest, to: &mut Vec<String>) {
 }
 
 fn call(callout: &Callout, to: &mut Vec<String>) {
+    let arrives = callout.arrives();
     let request = UpstreamRequest {
         headers: callout.on_the_wire(),
-        body: callout.body.clone(),
+        // A cluster that waits for chunks takes nothing else for a body.
+        body: if arrives {
+            callout.body.clone()
+        } else {
+            Vec::new()
+        },
         trailers: callout.trailers.clone(),
-        complete: true,
+        complete: arrives,
         bodyless: callout.body.is_empty() && callout.trailers.is_empty(),
         ..UpstreamRequest::default()
     };
@@ -181,14 +196,10 @@ fn call(callout: &Callout, to: &mut Vec<String>) {
 
 /// What a peer gets, with the head as it is on the wire.
 fn peer(of: &str, request: &UpstreamRequest, to: &mut Vec<String>) {
-    let head = encode_head(request).ok().and_then(|(bytes, _)| {
-        let head = Reader::new(bytes.as_slice()).head();
-        head.ok().flatten()
-    });
-    let Some(head) = head else {
-        to.push(format!("# {of} gets something that is no HTTP"));
-        return;
-    };
+    let (head, _) = request_head(&request.headers, request.bodyless);
+    // It ends with an empty line.
+    let head = Reader::new(head.as_slice()).head();
+    let head = head.ok().flatten().unwrap_or_default();
     Lines {
         of,
         start: record::start(&head.start),

@@ -197,6 +197,8 @@ impl Player<'_> {
             let now = self.host.monotonic_clock();
             let late = now.saturating_add(nanoseconds(ROUTE_TIMEOUT));
             let (delay, what) = match reply {
+                // The upstream waits for the rest of the request.
+                _ if request.starved => (ROUTE_TIMEOUT, Coming::Late),
                 PeerReply::Response(response) => (response.delay, Coming::Response(response, late)),
                 PeerReply::Reset(delay) => (delay, Coming::Failure(Reply::reset())),
                 PeerReply::Refused => (Duration::ZERO, Coming::Failure(Reply::refused())),

@@ -261,6 +261,11 @@ fn about_arguments() -> Vec<Case> {
             on_headers(&remove(0, 1000, 3)),
         ),
         case(
+            Code::HeaderNotSendable,
+            on_headers(&remove(0, 1300, 7)) + &data(1300, ":method"),
+            on_headers(&remove(0, 1300, 7)) + &data(1300, "x-metho"),
+        ),
+        case(
             Code::InvalidMemory,
             on_headers(&remove(0, 0x7fff_ffff, 3)),
             on_headers(&remove(0, 1000, 3)),
