@@ -93,7 +93,7 @@ fn a_request_passes_the_plugins_of_the_chain_in_their_order() {
 #[test]
 fn a_plugin_that_refuses_its_configuration_is_named() {
     let folder = Folder::with_guest(MARKS);
-    let chain = "[[plugin]]\nname = 'good'\n[[plugin]]\nname = 'bad'\nconfiguration = '!'\n";
+    let chain = "[[plugin]]\nname = 'good'\nconfiguration = '1'\n[[plugin]]\nname = 'bad'\nconfiguration = '!'\n";
     let report = folder.run(&format!("{chain}[[step]]\nrequest.plugins = ['good']\n"));
     assert_eq!(failed_keys(&report), ["refused"]);
     assert!(
