@@ -50,7 +50,8 @@ impl Lines<'_> {
 /// A request line, but for the version.
 pub(super) fn start(line: &[u8]) -> String {
     let line = line.strip_suffix(b" HTTP/1.1").unwrap_or(line);
-    line.escape_ascii().to_string()
+    // A recording has no white space at the ends of its lines.
+    line.trim_ascii_end().escape_ascii().to_string()
 }
 
 fn write_headers<'a>(
