@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use wasmparser::{Operator, Parser, Payload};
 
-/// How deep blocks may be nested in one function: the time that the compiler takes grows with the square of it. Go's own runtime
-/// gets to some hundreds.
+/// How deep blocks may be nested in one function: the time that the compiler takes grows with the square of it. A guest
+/// in Go, with all of its runtime, stays below (`tests/all/any_module.rs`).
 const MAX_NESTING: usize = 10_000;
 /// The bytes that the code of one function may have.
 const MAX_FUNCTION: usize = 2 * 1024 * 1024;

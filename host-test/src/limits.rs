@@ -15,8 +15,8 @@ const TABLES: usize = 8;
 const KEPT: usize = 64 * 1024 * 1024;
 /// What a callback may make the host copy and look through: a second or so of its time.
 const WORK: u64 = 4 * 1024 * 1024 * 1024;
-/// What each host call costs the host at least, in bytes copied: the dearest of those that copy little, such as random numbers,
-/// take a microsecond in an optimized build. So one callback has a million calls.
+/// What each host call costs the host at least, in bytes copied. Calls that copy little, such as those for random numbers, take some
+/// microseconds in an unoptimized build: one callback has a million of them.
 const CALL: u64 = 4096;
 /// What the host needs to keep anything at all, in bytes.
 const KEPT_AT_LEAST: usize = 64;
