@@ -4,6 +4,7 @@
 //! builds what they need and says where it is.
 
 pub mod abi;
+pub mod admin;
 pub mod artefacts;
 pub mod bench;
 pub mod cases;

@@ -67,6 +67,8 @@ impl Gateway {
                     listeners: vec![listener.clone()],
                     source: Source::Watched,
                     environment: BTreeMap::from([(ROOT_KEY_ENV.to_owned(), root_key.to_owned())]),
+                    concurrency: crate::envoy::CONCURRENCY,
+                    clusters: std::collections::BTreeMap::new(),
                 })
                 .await?;
                 Ok(Self::Envoy(Box::new(envoy), Box::new(listener)))

@@ -1,5 +1,6 @@
 //! Envoy's configuration as JSON: bootstrap, listeners, the filter.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,12 @@ pub(super) fn server_name(revision: u32) -> String {
 }
 
 /// The whole bootstrap.
-pub(super) fn bootstrap(upstream: SocketAddr, fixed: &[Value], watched: Option<&Path>) -> Value {
+pub(super) fn bootstrap(
+    upstream: SocketAddr,
+    clusters: &BTreeMap<String, SocketAddr>,
+    fixed: &[Value],
+    watched: Option<&Path>,
+) -> Value {
     let mut config = json!({
         "node": { "id": "postern-tests", "cluster": "postern-tests" },
         "admin": { "address": address(0) },
@@ -97,6 +103,19 @@ pub(super) fn bootstrap(upstream: SocketAddr, fixed: &[Value], watched: Option<&
             }],
         },
     });
+    if let Some(list) = config["static_resources"]["clusters"].as_array_mut() {
+        list.extend(clusters.iter().map(|(name, peer)| {
+            json!({
+                "name": name,
+                "type": "STATIC",
+                "connect_timeout": "1s",
+                "load_assignment": {
+                    "cluster_name": name,
+                    "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(peer.port()) } }] }],
+                },
+            })
+        }));
+    }
     if let Some(path) = watched {
         config["dynamic_resources"] = json!({
             "lds_config": { "resource_api_version": "V3", "path_config_source": { "path": path } },

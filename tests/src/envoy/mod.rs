@@ -57,7 +57,14 @@ pub struct Options {
     pub source: Source,
     /// Environment variables of the process, beside an empty environment.
     pub environment: BTreeMap<String, String>,
+    /// How many workers it has.
+    pub concurrency: u32,
+    /// Clusters that the filter may call, by name.
+    pub clusters: BTreeMap<String, SocketAddr>,
 }
+
+/// Workers where a test has no opinion.
+pub const CONCURRENCY: u32 = 2;
 
 /// A running Envoy; killed when dropped.
 #[derive(Debug)]
@@ -93,7 +100,7 @@ impl Envoy {
                 (Vec::new(), Some(paths.listeners.as_path()))
             }
         };
-        let config = bootstrap::bootstrap(options.upstream, &fixed, watched);
+        let config = bootstrap::bootstrap(options.upstream, &options.clusters, &fixed, watched);
         std::fs::write(&paths.config, serde_json::to_vec_pretty(&config)?)?;
         let mut envoy = Self::run(
             &options.binary,
@@ -101,6 +108,7 @@ impl Envoy {
             options.upstream,
             options.listeners.len(),
             &options.environment,
+            options.concurrency,
         )
         .await?;
         envoy.listeners = options.listeners;
@@ -121,7 +129,15 @@ impl Envoy {
     ) -> Result<Self> {
         let folder = TempDir::with_prefix("postern-envoy-")?;
         std::fs::write(Paths::new(folder.path()).config, yaml)?;
-        Self::run(binary, folder, upstream, listeners, environment).await
+        Self::run(
+            binary,
+            folder,
+            upstream,
+            listeners,
+            environment,
+            CONCURRENCY,
+        )
+        .await
     }
 
     async fn run(
@@ -130,9 +146,17 @@ impl Envoy {
         upstream: SocketAddr,
         listeners: usize,
         environment: &BTreeMap<String, String>,
+        concurrency: u32,
     ) -> Result<Self> {
         let config = Paths::new(folder.path()).config;
-        let mut process = Process::spawn(binary, &config, folder.path(), environment, &[])?;
+        let mut process = Process::spawn(
+            binary,
+            &config,
+            folder.path(),
+            environment,
+            concurrency,
+            &[],
+        )?;
         let admin = process.wait_for_admin().await?;
         let ports = until("Envoy's listeners", async || {
             process.must_run()?;
@@ -307,7 +331,7 @@ pub async fn start_refused(options: Options) -> Result<(Option<i32>, String)> {
         .iter()
         .map(|listener| bootstrap::listener(listener, 1, &paths.access_log))
         .collect();
-    let config = bootstrap::bootstrap(options.upstream, &listeners, None);
+    let config = bootstrap::bootstrap(options.upstream, &options.clusters, &listeners, None);
     std::fs::write(&paths.config, serde_json::to_vec_pretty(&config)?)?;
     run_to_end(&options.binary, &folder, &options.environment, &[]).await
 }
@@ -334,7 +358,14 @@ async fn run_to_end(
     arguments: &[&str],
 ) -> Result<(Option<i32>, String)> {
     let config = Paths::new(folder.path()).config;
-    let mut process = Process::spawn(binary, &config, folder.path(), environment, arguments)?;
+    let mut process = Process::spawn(
+        binary,
+        &config,
+        folder.path(),
+        environment,
+        CONCURRENCY,
+        arguments,
+    )?;
     let status = until("Envoy's end", async || process.ended()).await?;
     Ok((status.code(), process.log()?))
 }

@@ -28,6 +28,7 @@ impl Process {
         config: &Path,
         folder: &Path,
         environment: &BTreeMap<String, String>,
+        concurrency: u32,
         arguments: &[&str],
     ) -> Result<Self> {
         let log = folder.join("envoy.log");
@@ -39,7 +40,8 @@ impl Process {
             .arg(config)
             .arg("--admin-address-path")
             .arg(&admin_address)
-            .args(["--concurrency", "2"])
+            .arg("--concurrency")
+            .arg(concurrency.to_string())
             // Several run at once, and none ever takes over from another.
             .arg("--disable-hot-restart")
             // `debug` would log request headers, tokens included; the Wasm trace names calls and sizes only.

@@ -201,6 +201,8 @@ fn options(
         listeners,
         source,
         environment: setup.environment.clone(),
+        concurrency: crate::envoy::CONCURRENCY,
+        clusters: std::collections::BTreeMap::new(),
     })
 }
 

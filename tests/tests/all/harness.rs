@@ -25,6 +25,8 @@ async fn envoy(upstream: &Upstream, source: Source) -> Result<Envoy> {
         listeners: vec![without_filter()],
         source,
         environment: BTreeMap::new(),
+        concurrency: postern_tests::envoy::CONCURRENCY,
+        clusters: BTreeMap::new(),
     })
     .await
 }

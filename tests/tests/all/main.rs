@@ -31,5 +31,6 @@ mod seed_walk;
 mod shadow;
 mod shared_cases;
 mod survival;
+mod sync_envoy;
 mod upgrades;
 mod zones;
