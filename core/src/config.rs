@@ -5,12 +5,10 @@ mod fault;
 mod sync;
 mod written;
 
-use serde::Deserialize;
-
 use crate::canonical::CanonicalPath;
 #[cfg(feature = "sync")]
 use crate::feed::Source;
-use crate::json::strictly_read;
+use crate::json::words;
 use crate::policy::Policy;
 use crate::time::{Seconds, Timestamp};
 
@@ -106,8 +104,7 @@ impl OwnPath {
 }
 
 /// An identity header that the upstream may be given. Each costs a call to the host.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "lowercase", remote = "Self")]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Identity {
     /// `x-postern-person`: the person's id.
     Person,
@@ -135,8 +132,7 @@ impl Identity {
 }
 
 /// What the request's filter state may be given, for access logs. Each costs a call to the host.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "lowercase", remote = "Self")]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum FilterState {
     /// All of the others in one line.
     Record,
@@ -197,7 +193,23 @@ impl FilterState {
     }
 }
 
-strictly_read!(Identity, FilterState);
+words!(Identity {
+    Person = "person",
+    Token = "token",
+    Service = "service",
+    Method = "method",
+    Decision = "decision",
+});
+words!(FilterState {
+    Record = "record",
+    Reason = "reason",
+    Decision = "decision",
+    Person = "person",
+    Token = "token",
+    Service = "service",
+    Method = "method",
+    Mode = "mode",
+});
 
 impl Config {
     /// Whether the gateway answers for this host.

@@ -59,7 +59,7 @@ impl Gate {
         now: Option<Timestamp>,
         environment: impl FnOnce(&str) -> Option<String>,
     ) -> Result<Self, Vec<ConfigFault>> {
-        let written = Written::from_json(json).map_err(|fault| vec![fault])?;
+        let written = Written::from_json(json)?;
         let (config, document) = written.check(now)?;
         let standing = if document.is_some() {
             Standing::Good

@@ -25,7 +25,6 @@ pub mod random;
 pub mod reason;
 pub mod roots;
 pub mod routes;
-mod serde_text;
 pub mod service_token;
 mod slots;
 pub mod time;

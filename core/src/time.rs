@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::serde_text;
+use crate::json::text;
 
 /// An instant in UTC: whole seconds since 1970-01-01T00:00:00Z, at most the last second of the year 9999.
 ///
@@ -89,15 +89,12 @@ impl Serialize for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_text::deserialize(
-            deserializer,
-            "an instant like \"2027-01-01T00:00:00Z\"",
-            Self::parse,
-        )
-    }
-}
+text!(
+    Timestamp,
+    "an instant like \"2027-01-01T00:00:00Z\"",
+    Timestamp::parse,
+    Self(0)
+);
 
 /// Why a text is not a [`Timestamp`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -197,11 +194,7 @@ impl Serialize for Seconds {
     }
 }
 
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_text::deserialize(deserializer, "a duration like \"5m\"", Self::parse)
-    }
-}
+text!(Seconds, "a duration like \"5m\"", Seconds::parse, Self(0));
 
 /// Why a text is not a [`Seconds`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]

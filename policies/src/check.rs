@@ -3,7 +3,6 @@
 
 mod gateway;
 mod json;
-mod mending;
 mod shape;
 mod warnings;
 

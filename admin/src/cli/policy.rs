@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use postern_admin::registry::Kind;
 use postern_core::feed::Put;
-use postern_core::policy::document::{Document, Service};
-use serde::de::DeserializeOwned;
+use postern_core::policy::document::{Document, FromJson, Service};
 
 use super::output::print_json;
 use super::{Context, Failure};
@@ -71,9 +70,11 @@ impl ServiceCommand {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Put { file } => {
-                let services = match read::<Vec<Service>>(&file) {
-                    Ok(services) => services,
-                    Err(_) => vec![read::<Service>(&file)?],
+                let text = text(&file)?;
+                let services = if text.trim_ascii_start().starts_with(b"[") {
+                    parse::<Vec<Service>>(&file, &text)?
+                } else {
+                    vec![parse::<Service>(&file, &text)?]
                 };
                 let count = services.len();
                 context
@@ -123,17 +124,24 @@ impl ServiceCommand {
     }
 }
 
-fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
-    let failed = |reason: String| Failure::File {
+fn read<T: FromJson>(file: &Path) -> Result<T, Failure> {
+    parse(file, &text(file)?)
+}
+
+fn text(file: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(file).map_err(|error| unreadable(file, error.to_string()))
+}
+
+fn parse<T: FromJson>(file: &Path, text: &[u8]) -> Result<T, Failure> {
+    T::from_json(text).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        unreadable(file, faults.join("; "))
+    })
+}
+
+fn unreadable(file: &Path, reason: String) -> Failure {
+    Failure::File {
         place: file.display().to_string(),
         reason,
-    };
-    let text = fs::read(file).map_err(|error| failed(error.to_string()))?;
-    let mut deserializer = serde_json::Deserializer::from_slice(&text);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| failed(format!("{}: {}", error.path(), error.inner())))?;
-    deserializer
-        .end()
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(value)
+    }
 }

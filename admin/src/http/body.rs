@@ -1,8 +1,10 @@
 //! Bodies and queries, read strictly: unknown members are refused, with their path.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use postern_core::policy::document::FromJson;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,26 +17,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let is_json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| {
-                let media_type = value.split(';').next().unwrap_or_default().trim();
-                media_type.eq_ignore_ascii_case("application/json")
-            });
-        if !is_json {
-            return Err(Problem::with_status(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Send the body as application/json",
-            ));
-        }
-        let bytes = axum::body::Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| {
-                let status = rejection.status();
-                Problem::with_status(status, format!("At most {MAX_BODY} bytes, all of them"))
-            })?;
+        let bytes = json_body(request, state).await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
@@ -46,6 +29,49 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             .map_err(|error| Problem::bad_request("", error.to_string()))?;
         Ok(Self(value))
     }
+}
+
+/// A part of the policy as a JSON body: every fault of its shape is told.
+pub(super) struct Record<T>(pub(super) T);
+
+impl<T: FromJson, S: Send + Sync> FromRequest<S> for Record<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = json_body(request, state).await?;
+        T::from_json(&bytes).map(Self).map_err(|faults| {
+            let mut faults = faults.into_iter();
+            let first = faults.next();
+            let problem = first.map_or_else(
+                || Problem::bad_request("", "The body cannot be read"),
+                |fault| Problem::bad_request(fault.path, fault.text),
+            );
+            faults.fold(problem, |problem, fault| problem.at(fault.path, fault.text))
+        })
+    }
+}
+
+async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            let media_type = value.split(';').next().unwrap_or_default().trim();
+            media_type.eq_ignore_ascii_case("application/json")
+        });
+    if !is_json {
+        return Err(Problem::with_status(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send the body as application/json",
+        ));
+    }
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| {
+            let status = rejection.status();
+            Problem::with_status(status, format!("At most {MAX_BODY} bytes, all of them"))
+        })
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

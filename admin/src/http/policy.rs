@@ -7,7 +7,7 @@ use postern_core::policy::document::{Audience, Bypass, Document, Key, PublicRout
 use serde::Serialize;
 
 use super::auth::Operator;
-use super::body::Json;
+use super::body::{Json, Record};
 use super::{App, Problem};
 use crate::registry::{Actor, Invalid, Kind, RegistryError};
 
@@ -50,7 +50,7 @@ pub(super) async fn put_service(
     State(app): State<App>,
     Operator(actor): Operator,
     Path(name): Path<String>,
-    Json(service): Json<Service>,
+    Record(service): Record<Service>,
 ) -> Result<Json<Service>, Problem> {
     same("name", &name, &service.name)?;
     app.registry
@@ -134,7 +134,7 @@ pub(super) async fn public(
 pub(super) async fn put_public(
     State(app): State<App>,
     Operator(actor): Operator,
-    Json(route): Json<PublicRoute>,
+    Record(route): Record<PublicRoute>,
 ) -> Result<StatusCode, Problem> {
     app.registry
         .change(actor, move |change| {
@@ -147,7 +147,7 @@ pub(super) async fn put_public(
 pub(super) async fn delete_public(
     State(app): State<App>,
     Operator(actor): Operator,
-    Json(route): Json<PublicRoute>,
+    Record(route): Record<PublicRoute>,
 ) -> Result<StatusCode, Problem> {
     app.registry
         .change(actor, move |change| {
@@ -173,7 +173,7 @@ pub(super) async fn put_key(
     State(app): State<App>,
     Operator(actor): Operator,
     Path(kid): Path<String>,
-    Json(key): Json<Key>,
+    Record(key): Record<Key>,
 ) -> Result<StatusCode, Problem> {
     same("kid", &kid, &key.kid)?;
     app.registry
@@ -200,7 +200,7 @@ pub(super) async fn delete_key(
 pub(super) async fn put_bypass(
     State(app): State<App>,
     Operator(actor): Operator,
-    Json(bypass): Json<Bypass>,
+    Record(bypass): Record<Bypass>,
 ) -> Result<StatusCode, Problem> {
     app.registry
         .change(actor, move |change| {

@@ -48,7 +48,7 @@ impl Problem {
         }
     }
 
-    fn at(mut self, path: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(super) fn at(mut self, path: impl Into<String>, reason: impl Into<String>) -> Self {
         self.body.errors.push(Place {
             path: path.into(),
             reason: reason.into(),

@@ -8,7 +8,7 @@ use hmac::Mac;
 use serde::{Deserialize, Deserializer};
 
 use super::{AccessTokenFault, CLOCK_SKEW, Expected, Outcome, Verified, first_segment};
-use crate::json::Strict;
+use crate::json::Object;
 use crate::keyring::{Key, KeyRing};
 use crate::time::Timestamp;
 
@@ -143,6 +143,6 @@ struct Claims<'a> {
 /// A claims set is an object (RFC 7519, 7.2).
 impl<'de> Deserialize<'de> for Claims<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(Strict(deserializer))
+        Self::deserialize(Object(deserializer))
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::well_known;
-use crate::{hex, serde_text};
+use crate::hex;
+use crate::json::text;
 
 /// SHA-256 of a whole API token: all that registry and policy know of it.
 ///
@@ -93,15 +94,12 @@ impl Serialize for TokenHash {
     }
 }
 
-impl<'de> Deserialize<'de> for TokenHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_text::deserialize(
-            deserializer,
-            "`sha256:` and 64 lower-case hexadecimal digits",
-            Self::parse,
-        )
-    }
-}
+text!(
+    TokenHash,
+    "`sha256:` and 64 lower-case hexadecimal digits",
+    TokenHash::parse,
+    Self::from_bytes([0; 32])
+);
 
 /// Why a text is not a [`TokenHash`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]

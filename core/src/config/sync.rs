@@ -1,47 +1,36 @@
 //! The part of the configuration that names a feed.
 
-use serde::Deserialize;
-
 use super::written::{Faults, is_environment_name};
 use super::{ConfigRule, SyncConfig};
 use crate::canonical::validate_host;
 use crate::feed::{Patience, PublicKey, PublicKeys, Source, TIMEOUT, WAIT};
 use crate::id::is_id;
-use crate::json::strictly_read;
+use crate::json::record;
 use crate::time::Seconds;
 
 /// While all is well, contact is at most so long ago: an alarm before that would be a false one.
 const LONGEST_POLL: Seconds = Seconds::new(WAIT.as_secs() + TIMEOUT.as_secs());
 
 /// A policy that is read from a feed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct WrittenSync {
-    #[serde(default = "default_feed")]
     feed: String,
     cluster: String,
     authority: String,
     credential_env: String,
     public_keys: Vec<String>,
-    #[serde(default = "default_warn_after")]
     warn_after: Seconds,
-    #[serde(default = "default_deny_after")]
     deny_after: Seconds,
 }
 
-strictly_read!(WrittenSync);
-
-fn default_feed() -> String {
-    "default".to_owned()
-}
-
-fn default_warn_after() -> Seconds {
-    Seconds::new(5 * 60)
-}
-
-fn default_deny_after() -> Seconds {
-    Seconds::new(60 * 60)
-}
+record!(WrittenSync {
+    feed: or("default".to_owned()),
+    cluster,
+    authority,
+    credential_env,
+    public_keys,
+    warn_after: or(Seconds::new(5 * 60)),
+    deny_after: or(Seconds::new(60 * 60)),
+});
 
 impl WrittenSync {
     /// Checks everything but the credential, which only the gateway has.

@@ -1,7 +1,5 @@
 //! The plugin configuration as it is written, and the check of everything in it but the policy.
 
-use serde::Deserialize;
-
 #[cfg(feature = "sync")]
 use super::SyncConfig;
 #[cfg(feature = "sync")]
@@ -12,18 +10,19 @@ use super::{
 };
 use crate::canonical::{CanonicalPath, validate_host};
 use crate::id::{is_id, looks_secret};
-use crate::json::{self, present, strictly_read};
+use crate::json::{self, record, words};
 use crate::order;
 use crate::policy::MAX_ACCESS_TOKEN_LIFE;
 use crate::policy::document::Document;
 use crate::time::{Seconds, Timestamp};
 
+/// How long an access token lives if the configuration does not say.
+const DEFAULT_TTL: Seconds = Seconds::new(300);
+
 /// The longest that shadow mode may last.
 const MAX_SHADOW: Seconds = Seconds::new(90 * 24 * 3600);
 
 /// The configuration as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Written {
     gateway_id: String,
     hosts: Vec<String>,
@@ -33,24 +32,15 @@ pub(crate) struct Written {
     #[cfg(not(feature = "sync"))]
     policy: WrittenPolicy,
     #[cfg(feature = "sync")]
-    #[serde(default, deserialize_with = "present")]
     policy: Option<WrittenPolicy>,
     #[cfg(feature = "sync")]
-    #[serde(default, deserialize_with = "present")]
     sync: Option<WrittenSync>,
-    #[serde(default)]
     exchange: WrittenExchange,
-    #[serde(default = "default_identity")]
     identity: Vec<Identity>,
-    #[serde(default = "default_filter_state")]
     filter_state: Vec<FilterState>,
-    #[serde(default = "default_key_set_path")]
     jwks_path: String,
-    #[serde(default, deserialize_with = "present")]
     ready_path: Option<String>,
-    #[serde(default)]
     mode: WrittenMode,
-    #[serde(default, deserialize_with = "present")]
     shadow_until: Option<Timestamp>,
 }
 
@@ -65,69 +55,66 @@ pub fn gateway_id_of(json: &[u8]) -> Option<&str> {
 }
 
 /// A policy that stands in the configuration.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
 struct WrittenPolicy {
     inline: Document,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
 struct WrittenExchange {
-    #[serde(default = "default_ttl")]
     ttl: Seconds,
-    #[serde(default = "default_exchange_path")]
     path: String,
-    #[serde(default = "default_oauth_path")]
     oauth_path: String,
-    #[serde(default)]
     form: bool,
 }
 
 impl Default for WrittenExchange {
     fn default() -> Self {
         Self {
-            ttl: default_ttl(),
-            path: default_exchange_path(),
-            oauth_path: default_oauth_path(),
+            ttl: DEFAULT_TTL,
+            path: DEFAULT_EXCHANGE_PATH.to_owned(),
+            oauth_path: DEFAULT_OAUTH_PATH.to_owned(),
             form: false,
         }
     }
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase", remote = "Self")]
+#[derive(Clone, Copy, Default)]
 enum WrittenMode {
     #[default]
     Enforce,
     Shadow,
 }
 
-strictly_read!(Written, WrittenPolicy, WrittenExchange, WrittenMode);
-
-fn default_identity() -> Vec<Identity> {
-    vec![Identity::Person, Identity::Token]
-}
-
-fn default_filter_state() -> Vec<FilterState> {
-    vec![FilterState::Record]
-}
-
-fn default_ttl() -> Seconds {
-    Seconds::new(300)
-}
-
-fn default_exchange_path() -> String {
-    DEFAULT_EXCHANGE_PATH.to_owned()
-}
-
-fn default_oauth_path() -> String {
-    DEFAULT_OAUTH_PATH.to_owned()
-}
-
-fn default_key_set_path() -> String {
-    DEFAULT_KEY_SET_PATH.to_owned()
-}
+record!(Written {
+    gateway_id,
+    hosts,
+    issuer,
+    token_audience,
+    root_key_env,
+    #[cfg(not(feature = "sync"))]
+    policy,
+    #[cfg(feature = "sync")]
+    policy: optional,
+    #[cfg(feature = "sync")]
+    sync: optional,
+    exchange: default,
+    identity: or(vec![Identity::Person, Identity::Token]),
+    filter_state: or(vec![FilterState::Record]),
+    jwks_path: or(DEFAULT_KEY_SET_PATH.to_owned()),
+    ready_path: optional,
+    mode: default,
+    shadow_until: optional,
+});
+record!(WrittenPolicy { inline });
+record!(WrittenExchange {
+    ttl: or(DEFAULT_TTL),
+    path: or(DEFAULT_EXCHANGE_PATH.to_owned()),
+    oauth_path: or(DEFAULT_OAUTH_PATH.to_owned()),
+    form: default,
+});
+words!(WrittenMode {
+    Enforce = "enforce",
+    Shadow = "shadow",
+});
 
 /// Collects faults with their paths.
 #[derive(Default)]
@@ -157,10 +144,13 @@ impl Faults {
 
 impl Written {
     /// Reads the JSON; its shape is checked, its content is not.
-    pub(crate) fn from_json(json: &[u8]) -> Result<Self, ConfigFault> {
-        json::read(json).map_err(|fault| ConfigFault {
-            path: fault.path,
-            rule: ConfigRule::Shape(fault.text),
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self, Vec<ConfigFault>> {
+        json::read(json).map_err(|faults| {
+            let faults = faults.into_iter().map(|fault| ConfigFault {
+                path: fault.path,
+                rule: ConfigRule::Shape(fault.text),
+            });
+            faults.collect()
         })
     }
 

@@ -1,13 +1,11 @@
 //! The lines of a page: changes in the policy's own vocabulary.
 
-use serde::Deserialize;
-
+use crate::json::{Faults, Place, Read, deserializable, variant, word};
 use crate::policy::document::{Bypass, Key, Person, PublicRoute, Service, Token};
 use crate::policy::{Change, Record, RecordId};
 
 /// One change, as it is read from a page. It is written from a [`Change`].
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Entry {
     /// A record is added, or takes the place of the one with the same id.
     Put(Put),
@@ -16,8 +14,7 @@ pub enum Entry {
 }
 
 /// A record that is put.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Put {
     /// A role, by name.
     Role(String),
@@ -36,8 +33,7 @@ pub enum Put {
 }
 
 /// A record that is taken away, by what it is known by.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Deleted {
     /// A role's name.
     Role(String),
@@ -78,6 +74,62 @@ impl Entry {
                 Deleted::Public(route) => RecordId::Public(route),
                 Deleted::Bypass => RecordId::Bypass,
             }),
+        }
+    }
+}
+
+deserializable!(Entry);
+
+impl Read for Entry {
+    fn read(place: &Place<'_>, faults: &mut Faults) -> Self {
+        match variant(place, &["put", "delete"], faults) {
+            Some(("put", record)) => Self::Put(Put::read(&record, faults)),
+            Some((_, id)) => Self::Delete(Deleted::read(&id, faults)),
+            None => Self::Delete(Deleted::Bypass),
+        }
+    }
+}
+
+impl Read for Put {
+    fn read(place: &Place<'_>, faults: &mut Faults) -> Self {
+        let known = &[
+            "role", "person", "key", "token", "service", "public", "bypass",
+        ];
+        let Some((kind, record)) = variant(place, known, faults) else {
+            return Self::Role(String::new());
+        };
+        match kind {
+            "role" => Self::Role(Read::read(&record, faults)),
+            "person" => Self::Person(Read::read(&record, faults)),
+            "key" => Self::Key(Read::read(&record, faults)),
+            "token" => Self::Token(Read::read(&record, faults)),
+            "service" => Self::Service(Read::read(&record, faults)),
+            "public" => Self::Public(Read::read(&record, faults)),
+            _ => Self::Bypass(Read::read(&record, faults)),
+        }
+    }
+}
+
+impl Read for Deleted {
+    fn read(place: &Place<'_>, faults: &mut Faults) -> Self {
+        if place.is_text() {
+            word(place, &["bypass"], faults);
+            return Self::Bypass;
+        }
+        let known = &["role", "person", "key", "token", "service", "public"];
+        let Some((kind, id)) = variant(place, known, faults) else {
+            return Self::Bypass;
+        };
+        if kind == "public" {
+            return Self::Public(Read::read(&id, faults));
+        }
+        let id = String::read(&id, faults);
+        match kind {
+            "role" => Self::Role(id),
+            "person" => Self::Person(id),
+            "key" => Self::Key(id),
+            "token" => Self::Token(id),
+            _ => Self::Service(id),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The head: which revision there is, and what leads to it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::key::{KeyId, PublicKeys};
@@ -9,7 +9,7 @@ use super::page::PageId;
 use super::signature::{Signatures, SignaturesFault};
 use crate::clock::EARLIEST;
 use crate::id::Shown;
-use crate::json::{self, strictly_read, written};
+use crate::json::{self, deserializable, record};
 use crate::policy::Digest;
 use crate::time::Timestamp;
 
@@ -23,8 +23,7 @@ pub const MAX_HEAD: usize = 300 * 1024;
 const CONTEXT: &[u8] = b"postern-head-v1\0";
 
 /// What a gateway is told of a feed when it asks for the changes after a revision.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Head {
     /// The feed's name.
     pub feed: String,
@@ -44,8 +43,17 @@ pub struct Head {
     pub pages: Vec<PageId>,
 }
 
-strictly_read!(Head);
-written!(Head);
+record!(Head {
+    feed,
+    epoch,
+    revision,
+    digest,
+    nonce,
+    issued_at,
+    reset,
+    pages,
+});
+deserializable!(Head);
 
 /// What a gateway knows before a head arrives.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +81,8 @@ impl Head {
             return Err(HeadFault::TooLong);
         }
         verify_signature(body, signatures, expected.keys)?;
-        let head: Self = json::read(body).map_err(|fault| HeadFault::Shape(fault.to_string()))?;
+        let head: Self =
+            json::read(body).map_err(|faults| HeadFault::Shape(json::joined(&faults)))?;
         if head.feed != expected.feed {
             return Err(HeadFault::OtherFeed(head.feed));
         }
@@ -312,7 +321,11 @@ mod tests {
                 .to_string()
         };
         for (from, to, start) in [
-            ("\"epoch\":1", "\"epoch\":-1", "epoch: invalid value"),
+            (
+                "\"epoch\":1",
+                "\"epoch\":-1",
+                "epoch: invalid type: number `-1`",
+            ),
             ("\"epoch\":1,", "", "missing field `epoch`"),
             ("\"reset\":false", "\"reset\":0", "reset: invalid type"),
             ("\"reset\":", "\"more\":1,\"reset\":", "more: unknown field"),

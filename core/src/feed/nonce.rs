@@ -4,10 +4,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use crate::json::text;
 use crate::random::{Random, RandomFailed};
-use crate::serde_text;
 
 /// 128 random bits that a gateway sends with a request and the head must repeat, so that no answer to another request,
 /// however well signed, can prolong an old policy. Written as 22 characters of base64url.
@@ -52,14 +52,12 @@ impl Serialize for Nonce {
     }
 }
 
-impl<'de> Deserialize<'de> for Nonce {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const FORM: &str = "a nonce of 22 characters of base64url";
-        serde_text::deserialize(deserializer, FORM, |text| {
-            Self::parse(text).ok_or("it is not of 22 characters of base64url")
-        })
-    }
-}
+text!(
+    Nonce,
+    "a nonce of 22 characters of base64url",
+    |text: &str| Nonce::parse(text).ok_or("it is not of 22 characters of base64url"),
+    Self([0; 16])
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::compact::{self, MAX_COMPACT};
 use super::entry::Entry;
-use crate::json::{self, strictly_read, written};
+use crate::hex;
+use crate::json::{self, record, text};
 use crate::policy::document::Document;
-use crate::{hex, serde_text};
 
 /// The longest page, in bytes. Hashing one takes the filter about a millisecond.
 pub const MAX_PAGE: usize = 256 * 1024;
@@ -60,25 +60,21 @@ impl Serialize for PageId {
     }
 }
 
-impl<'de> Deserialize<'de> for PageId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const FORM: &str = "the SHA-256 of a page in 64 lower-case hexadecimal digits";
-        serde_text::deserialize(deserializer, FORM, |text| {
-            Self::parse(text).ok_or("it is not of 64 lower-case hexadecimal digits")
-        })
-    }
-}
+text!(
+    PageId,
+    "the SHA-256 of a page in 64 lower-case hexadecimal digits",
+    |text: &str| PageId::parse(text).ok_or("it is not of 64 lower-case hexadecimal digits"),
+    Self([0; 32])
+);
 
 /// The first line of a page.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
+#[derive(Serialize)]
 pub(super) struct FirstLine {
     /// The version of the vocabulary, as in a [`Document`].
     pub(super) format: u32,
 }
 
-strictly_read!(FirstLine);
-written!(FirstLine);
+record!(FirstLine { format });
 
 /// Reads a page's changes one at a time, so that the work can be spread over as many steps as it needs.
 #[derive(Debug)]
@@ -113,7 +109,7 @@ impl PageReader {
                 format: Document::FORMAT,
             }) => Ok(reader),
             Ok(FirstLine { format }) => Err(PageFault::Format(format)),
-            Err(fault) => Err(PageFault::line(1, &fault)),
+            Err(faults) => Err(PageFault::line(1, &faults)),
         }
     }
 
@@ -151,7 +147,7 @@ impl PageReader {
             Ok(line) => json::read(line),
             Err(fault) => return Some(Err(fault)),
         };
-        Some(line.map_err(|fault| PageFault::line(self.line, &fault)))
+        Some(line.map_err(|faults| PageFault::line(self.line, &faults)))
     }
 
     /// The number of the line that was read last, from 1: where to look for what is wrong with it.
@@ -220,10 +216,10 @@ pub enum PageFault {
 }
 
 impl PageFault {
-    fn line(line: usize, fault: &json::ShapeFault) -> Self {
+    fn line(line: usize, faults: &[json::ShapeFault]) -> Self {
         Self::Line {
             line,
-            text: fault.to_string(),
+            text: json::joined(faults),
         }
     }
 }
@@ -279,7 +275,7 @@ mod tests {
     fn a_line_that_is_no_change_is_told_with_its_place() {
         for (line, told) in [
             ("", "line 2: EOF while parsing"),
-            ("{}", "line 2: expected value"),
+            ("{}", "line 2: an object of 0 members, expected one"),
             (
                 r#"{"put":{"lamp":{}}}"#,
                 "line 2: put: unknown variant `lamp`",
@@ -294,7 +290,7 @@ mod tests {
             ),
             (
                 r#"{"put":{"role":"r"},"delete":{"role":"r"}}"#,
-                "line 2: expected value",
+                "line 2: an object of 2 members, expected one",
             ),
             (r#"{"put":{"role":"r"}} x"#, "line 2: trailing characters"),
         ] {

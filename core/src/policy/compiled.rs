@@ -32,11 +32,15 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a policy from JSON. All its faults are told, each with its path; text that is not of the document's shape
-    /// has one.
+    /// Reads a policy from JSON. All its faults are told, each with its path; those between records only if each
+    /// record is of its shape.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<PolicyFault>> {
-        let document: Document = json::read(json)
-            .map_err(|fault| vec![PolicyFault::new(fault.path, PolicyRule::Shape(fault.text))])?;
+        let document: Document = json::read(json).map_err(|faults| {
+            let faults = faults.into_iter();
+            faults
+                .map(|fault| PolicyFault::new(fault.path, PolicyRule::Shape(fault.text)))
+                .collect::<Vec<_>>()
+        })?;
         Self::from_document(&document)
     }
 

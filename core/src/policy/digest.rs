@@ -3,10 +3,11 @@
 //! It guards against bugs: two parties that applied the same changes have the same digest. It is no guard against
 //! attackers, who can find records with a given sum; a signature is.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{hex, serde_text};
+use crate::hex;
+use crate::json::text;
 
 /// The sum modulo 2²⁵⁶ of the SHA-256 hashes of all records.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -70,14 +71,12 @@ impl Serialize for Digest {
     }
 }
 
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const FORM: &str = "a digest of 64 lower-case hexadecimal digits";
-        serde_text::deserialize(deserializer, FORM, |text| {
-            Self::from_hex(text).ok_or("it is not of 64 lower-case hexadecimal digits")
-        })
-    }
-}
+text!(
+    Digest,
+    "a digest of 64 lower-case hexadecimal digits",
+    |text: &str| Digest::from_hex(text).ok_or("it is not of 64 lower-case hexadecimal digits"),
+    Self::default()
+);
 
 /// The hash of one record: its kind, its id and its content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

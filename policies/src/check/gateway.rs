@@ -6,7 +6,6 @@ use postern_core::gate::Gate;
 use postern_core::roots::RootKey;
 use serde_json::{Map, Value, json};
 
-use super::mending::Mending;
 use super::{Finding, Part};
 use crate::entropy::Entropy;
 
@@ -72,29 +71,20 @@ fn inline(part: &Part<'_>, policy: Value, faults: &mut Vec<Finding>) -> Option<V
 
 /// Adds every fault of the members, the policy aside.
 fn collect(part: &Part<'_>, members: &Map<String, Value>, faults: &mut Vec<Finding>) {
-    let mut template = defaults();
     let mut config = members.clone();
-    if config.contains_key("sync") {
-        template.remove("policy");
-        template.insert("sync".to_owned(), sync());
+    if !config.contains_key("sync") {
+        config.extend(
+            defaults()
+                .remove("policy")
+                .map(|policy| ("policy".to_owned(), policy)),
+        );
     }
-    let policy = template.get("policy");
-    config.extend(policy.map(|policy| ("policy".to_owned(), policy.clone())));
-    let template = Value::Object(template);
-    let mut mending = Mending::new(config, &template);
-    loop {
-        let found = refusals(&mending.record());
-        let mut mended = false;
-        for fault in found {
-            if let ConfigRule::Shape(sentence) = &fault.rule {
-                mended |= mending.mend(&fault.path, sentence);
-            }
-            faults.push(part.finding(&fault.path, fault.rule.to_string()));
-        }
-        if !mended {
-            return;
-        }
-    }
+    let found = refusals(&Value::Object(config));
+    faults.extend(
+        found
+            .iter()
+            .map(|fault| part.finding(&fault.path, fault.rule.to_string())),
+    );
 }
 
 /// What the filter says of a configuration, with a root key of no meaning.
@@ -102,35 +92,13 @@ pub(super) fn refusals(config: &Value) -> Vec<ConfigFault> {
     // Without randomness there is no key, and the filter says so.
     let root = RootKey::generate("r1", &mut Entropy).ok();
     let root = root.as_ref().map(|key| key.expose().to_owned());
-    let faults = Gate::from_json(
+    Gate::from_json(
         config.to_string().as_bytes(),
         Some(crate::clock::now()),
         |_| root,
     )
     .err()
-    .unwrap_or_default();
-    faults.into_iter().map(without_position).collect()
-}
-
-/// Positions are those in a text that nobody has seen.
-fn without_position(mut fault: ConfigFault) -> ConfigFault {
-    if let ConfigRule::Shape(sentence) = &mut fault.rule
-        && let Some(end) = sentence.rfind(" at line ")
-    {
-        sentence.truncate(end);
-    }
-    fault
-}
-
-/// A source of the policy that is in order.
-fn sync() -> Value {
-    json!({
-        "cluster": "postern_admin",
-        "authority": "admin.invalid",
-        "credential_env": "POSTERN_GATEWAY_CREDENTIAL",
-        // RFC 8032, 7.1, test 1.
-        "public_keys": ["ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"],
-    })
+    .unwrap_or_default()
 }
 
 /// Members that are in order, one for each that must be there.
