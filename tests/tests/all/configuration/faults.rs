@@ -102,7 +102,7 @@ fn plugin_faults() -> Vec<Fault> {
         fault(
             "a TTL without unit",
             "exchange.ttl",
-            "invalid type: integer `300`, expected a duration like \"5m\"",
+            "invalid type: number `300`, expected a duration like \"5m\"",
             |config| {
                 config["exchange"]["ttl"] = json!(300);
             },
