@@ -19,6 +19,8 @@ mod oauth;
 mod remembered;
 mod revocation;
 mod services;
+#[cfg(feature = "sync")]
+mod synced;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
 /// The time at which everything is decided unless a test says otherwise.
