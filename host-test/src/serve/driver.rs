@@ -125,8 +125,9 @@ impl Driver {
 
     fn pass_to_client(&mut self, departed: Departed<exchange::Response>, finished: bool) {
         if let Some(response) = &departed.head {
-            let bodyless =
-                departed.ended && departed.body.is_empty() && departed.trailers.is_empty();
+            // A client of HTTP/2 takes a body where none may be for an error of the connection.
+            let bodyless = response.bodyless
+                || departed.ended && departed.body.is_empty() && departed.trailers.is_empty();
             self.begin_response(response, bodyless);
         }
         let Some(to_client) = &mut self.to_client else {

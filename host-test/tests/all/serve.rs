@@ -133,6 +133,37 @@ fn http2_with_prior_knowledge_is_served_as_well() {
 }
 
 #[test]
+fn a_204_with_a_body_ends_with_its_headers_over_http2() {
+    const ANSWERS: &str = r#"
+        (data (i32.const 1000) "denied")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $respond (i32.const 204) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 6)
+            (i32.const 0) (i32.const 0) (i32.const -1)))
+          (i32.const 1))"#;
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("config"), "").expect("written");
+    let served = Served::start(
+        directory.path(),
+        &crate::guests::text(ANSWERS),
+        "http://127.0.0.1:1",
+        &[],
+    );
+    let url = format!("http://{}/", served.address());
+    let url = url.parse().expect("a URL");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (status, body) = runtime.block_on(async {
+        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        let response = client.get(url).await.expect("answered");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("whole");
+        (status, body.to_bytes())
+    });
+    assert_eq!((status.as_u16(), body.as_ref()), (204, &b""[..]));
+}
+
+#[test]
 fn a_changed_configuration_is_taken_and_a_bad_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let config = directory.path().join("config");
