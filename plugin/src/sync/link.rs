@@ -1,7 +1,7 @@
 //! Requests to the admin service, and their answers.
 
 use postern_core::config::SyncConfig;
-use postern_core::feed::{HeadRequest, PageId, Signatures, TIMEOUT};
+use postern_core::feed::{HeadRequest, PageId, Signatures, TIMEOUT, WAIT};
 use postern_core::headers::{HeaderMap, encode};
 use postern_core::policy::document::Document;
 use postern_core::time::Seconds;
@@ -59,7 +59,8 @@ impl Link {
         let wait = request.wait.as_secs();
         let prefer = format!("wait={wait}");
         let preference = (wait > 0).then_some(("prefer", prefer.as_str()));
-        self.send(Call::Head, &path, preference, None, request.wait)
+        // Whoever asks for everything may also have to wait: a big policy has to be put into pages first.
+        self.send(Call::Head, &path, preference, None, WAIT)
     }
 
     pub(super) fn ask_page(&mut self, page: PageId) -> Result<(), NotSent> {
