@@ -20,7 +20,7 @@ use crate::client::{self, Protocol};
 use crate::message::{Request, Response};
 use crate::wait::until;
 use crate::{Error, Result};
-use process::Process;
+use process::{Process, QUIET, TRACE};
 
 /// Requests that must all be answered by a new configuration before it counts as in force. Each comes on its own
 /// connection, and Envoy's two workers share connections by hash: the chance that thirty hit one of them is 2⁻²⁹.
@@ -85,6 +85,19 @@ impl Envoy {
     ///
     /// [`Error::EnvoyEnded`] when Envoy refuses the configuration.
     pub async fn start(options: Options) -> Result<Self> {
+        Self::start_logging(options, &TRACE).await
+    }
+
+    /// The same, and its log says nothing of each call of the filter: for what is measured.
+    ///
+    /// # Errors
+    ///
+    /// As [`Envoy::start`].
+    pub async fn start_quietly(options: Options) -> Result<Self> {
+        Self::start_logging(options, &QUIET).await
+    }
+
+    async fn start_logging(options: Options, log: &[&str]) -> Result<Self> {
         let folder = TempDir::with_prefix("postern-envoy-")?;
         let revision = 1;
         let paths = Paths::new(folder.path());
@@ -109,6 +122,7 @@ impl Envoy {
             options.listeners.len(),
             &options.environment,
             options.concurrency,
+            log,
         )
         .await?;
         envoy.listeners = options.listeners;
@@ -136,6 +150,7 @@ impl Envoy {
             listeners,
             environment,
             CONCURRENCY,
+            &TRACE,
         )
         .await
     }
@@ -147,6 +162,7 @@ impl Envoy {
         listeners: usize,
         environment: &BTreeMap<String, String>,
         concurrency: u32,
+        arguments: &[&str],
     ) -> Result<Self> {
         let config = Paths::new(folder.path()).config;
         let mut process = Process::spawn(
@@ -155,7 +171,7 @@ impl Envoy {
             folder.path(),
             environment,
             concurrency,
-            &[],
+            arguments,
         )?;
         let admin = process.wait_for_admin().await?;
         let ports = until("Envoy's listeners", async || {
@@ -290,6 +306,12 @@ impl Envoy {
         self.process.log()
     }
 
+    /// The id of the process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The access log as it stands.
     ///
     /// # Errors
@@ -333,7 +355,7 @@ pub async fn start_refused(options: Options) -> Result<(Option<i32>, String)> {
         .collect();
     let config = bootstrap::bootstrap(options.upstream, &options.clusters, &listeners, None);
     std::fs::write(&paths.config, serde_json::to_vec_pretty(&config)?)?;
-    run_to_end(&options.binary, &folder, &options.environment, &[]).await
+    run_to_end(&options.binary, &folder, &options.environment, &TRACE).await
 }
 
 /// Has Envoy check a configuration in YAML without running it; its exit code and its log.
@@ -348,7 +370,13 @@ pub async fn validate(
 ) -> Result<(Option<i32>, String)> {
     let folder = TempDir::with_prefix("postern-envoy-")?;
     std::fs::write(Paths::new(folder.path()).config, yaml)?;
-    run_to_end(binary, &folder, environment, &["--mode", "validate"]).await
+    run_to_end(
+        binary,
+        &folder,
+        environment,
+        &["--mode", "validate", "--log-level", "info"],
+    )
+    .await
 }
 
 async fn run_to_end(

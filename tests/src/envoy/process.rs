@@ -12,6 +12,13 @@ use crate::{Error, Result};
 /// How soon an old configuration lets go of its open connections: as the sample recommends, which a test holds it to.
 pub const DRAINING: [&str; 4] = ["--drain-time-s", "5", "--drain-strategy", "immediate"];
 
+/// What Envoy logs unless it is measured. `debug` would log request headers, tokens included; the Wasm trace names calls
+/// and sizes only.
+pub(super) const TRACE: [&str; 4] = ["--log-level", "info", "--component-log-level", "wasm:trace"];
+
+/// What it logs while it is measured: a line for each call of the filter would be a part of what is measured.
+pub(super) const QUIET: [&str; 2] = ["--log-level", "info"];
+
 /// How much of the log an error shows.
 const TAIL: usize = 3000;
 
@@ -44,8 +51,6 @@ impl Process {
             .arg(concurrency.to_string())
             // Several run at once, and none ever takes over from another.
             .arg("--disable-hot-restart")
-            // `debug` would log request headers, tokens included; the Wasm trace names calls and sizes only.
-            .args(["--log-level", "info", "--component-log-level", "wasm:trace"])
             .args(DRAINING)
             .args(["--file-flush-interval-msec", "10"])
             .args(arguments)
@@ -85,6 +90,10 @@ impl Process {
             log: self.log.clone(),
             tail: log.get(start..).unwrap_or_default().to_owned(),
         })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
