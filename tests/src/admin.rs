@@ -86,6 +86,32 @@ impl Admin {
         )?)
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Another one with the same credentials, keys and records; while this one does not serve.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be copied.
+    pub fn copy(&self) -> Result<Self> {
+        let folder = TempDir::with_prefix("postern-admin-")?;
+        for file in std::fs::read_dir(self.folder.path())? {
+            let file = file?;
+            std::fs::copy(file.path(), folder.path().join(file.file_name()))?;
+        }
+        Ok(Self {
+            binary: self.binary.clone(),
+            folder,
+            public_key: self.public_key.clone(),
+            operator: self.operator.clone(),
+            serving: None,
+        })
+    }
+
     /// Starts the service on a port: 0 for any.
     ///
     /// # Errors
@@ -142,7 +168,20 @@ impl Admin {
     ///
     /// When it does not run, or answers with an error.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = Request::post(path)
+        self.change(Request::post(path), body).await
+    }
+
+    /// The same with another method.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::post`].
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.change(Request::new("PUT", path), body).await
+    }
+
+    async fn change(&self, request: Request, body: &Value) -> Result<Value> {
+        let request = request
             .header("content-type", "application/json")
             .body(body.to_string());
         let text = self.ask(request).await?;

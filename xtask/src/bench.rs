@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 enum Other {
     /// The test host: requests a second, the start of a filter, steps of scenarios
     Host,
-    /// Policy sync: how much the admin service bears
+    /// Policy sync: what the admin service bears, and how gateways follow it
     Sync(sync::Arguments),
 }
 

@@ -15,6 +15,7 @@ pub mod results;
 pub mod rounds;
 pub mod seeded;
 pub mod statistics;
+pub mod sync;
 pub mod traffic;
 
 use std::collections::BTreeMap;
