@@ -1,6 +1,7 @@
 //! The admin service as a process, on a database of its own.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +17,9 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Admin {
     binary: PathBuf,
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder, if it is this value's alone.
+    _temporary: Option<TempDir>,
     /// The key that signs heads, as gateways list it.
     pub public_key: String,
     operator: String,
@@ -39,9 +42,23 @@ impl Admin {
     ///
     /// When a command of `postern-admin` fails.
     pub fn new(binary: &Path) -> Result<Self> {
+        let temporary = TempDir::with_prefix("postern-admin-")?;
+        let mut admin = Self::within(binary, temporary.path())?;
+        admin._temporary = Some(temporary);
+        Ok(admin)
+    }
+
+    /// A new registry in an empty folder, which stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::new`].
+    pub fn within(binary: &Path, folder: &Path) -> Result<Self> {
         let mut admin = Self {
-            binary: binary.to_owned(),
-            folder: TempDir::with_prefix("postern-admin-")?,
+            // Commands run in the folder.
+            binary: std::path::absolute(binary)?,
+            folder: folder.to_owned(),
+            _temporary: None,
             public_key: String::new(),
             operator: String::new(),
             serving: None,
@@ -61,9 +78,10 @@ impl Admin {
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(&self.binary)
             .args(arguments)
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .env_remove("POSTERN_DATABASE")
             .env_remove("POSTERN_HEAD_KEY")
+            .env_remove("POSTERN_OPERATOR")
             .stdin(Stdio::null())
             .output()?;
         if !output.status.success() {
@@ -80,10 +98,7 @@ impl Admin {
     ///
     /// When it cannot be written.
     pub fn file(&self, name: &str, value: &Value) -> Result<()> {
-        Ok(std::fs::write(
-            self.folder.path().join(name),
-            value.to_string(),
-        )?)
+        Ok(std::fs::write(self.folder.join(name), value.to_string())?)
     }
 
     /// Where its files are.
@@ -121,7 +136,7 @@ impl Admin {
         let mut child = Command::new(&self.binary)
             .args(["serve", "--head-key", "head.key", "--listen"])
             .arg(format!("127.0.0.1:{port}"))
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .env_remove("POSTERN_DATABASE")
             .env("NO_COLOR", "1")
             .env("RUST_LOG", "info")
@@ -130,12 +145,15 @@ impl Admin {
             .spawn()?;
         let log = child.stderr.take();
         let mut lines = BufReader::new(log.ok_or_else(|| ended(""))?).lines();
+        let kept = self.folder.join("admin.log");
+        let mut kept = File::options().create(true).append(true).open(kept)?;
         let mut seen = String::new();
         let address = loop {
             let Some(line) = lines.next().transpose()? else {
                 child.wait()?;
                 return Err(ended(&seen));
             };
+            writeln!(kept, "{line}")?;
             let address = line.split_once("address=").map(|(_, rest)| rest);
             let address = address.and_then(|rest| rest.split(' ').next()?.parse().ok());
             if let Some(address) = address {
@@ -143,8 +161,12 @@ impl Admin {
             }
             seen.push_str(&line);
         };
-        // It must not wait for somebody to read its log.
-        std::thread::spawn(move || lines.map_while(std::result::Result::ok).for_each(drop));
+        // It must not wait for somebody to read its log, also where that cannot be kept.
+        std::thread::spawn(move || {
+            for line in lines.map_while(std::result::Result::ok) {
+                let _ = writeln!(kept, "{line}");
+            }
+        });
         self.serving = Some((child, address));
         Ok(address)
     }
@@ -228,6 +250,12 @@ impl Admin {
     pub async fn deactivate(&self, id: &str) -> Result<()> {
         let path = format!("/v1/tokens/{id}/deactivate");
         self.post(&path, &json!({})).await.map(drop)
+    }
+
+    /// The credential of the operator, who may do everything.
+    #[must_use]
+    pub fn operator(&self) -> &str {
+        &self.operator
     }
 
     async fn ask(&self, request: Request) -> Result<String> {
