@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use crate::demo;
 use crate::envoy;
 use crate::process;
-use crate::wasm::Artefact;
+use crate::wasm::{Artefact, Variant};
 use crate::workspace::Workspace;
 
 /// What the command line says.
@@ -61,7 +61,7 @@ pub(crate) fn run(
         Some(Other::Sync(arguments)) => return sync::run(workspace, arguments),
         None => {}
     }
-    let module = demo::build_all(workspace)?;
+    let module = demo::build_all(workspace, Variant::Product)?;
     let mut bench = if arguments.bless {
         bless(workspace, &module)
     } else {

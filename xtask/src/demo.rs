@@ -36,7 +36,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     arguments: &Arguments,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let module = build_all(workspace)?;
+    let module = build_all(workspace, Variant::Sync)?;
     let envoy = match arguments.gateway {
         Gateway::Host => None,
         Gateway::Envoy => Some(envoy::locate(workspace)?),
@@ -49,10 +49,13 @@ pub(crate) fn run(
     Err(process::become_program(&mut demo).into())
 }
 
-/// Builds the filter, and says what it weighs, and all native programs.
-pub(crate) fn build_all(workspace: &Workspace) -> Result<Artefact, Box<dyn Error>> {
+/// Builds a filter, and says what it weighs, and all native programs.
+pub(crate) fn build_all(
+    workspace: &Workspace,
+    variant: Variant,
+) -> Result<Artefact, Box<dyn Error>> {
     let toolchain = Toolchain::find(Choice::from_environment()?)?;
-    let module = wasm::build(workspace, &toolchain, Variant::Product)?;
+    let module = wasm::build(workspace, &toolchain, variant)?;
     wasm::print(&module);
     process::run_aside(&mut build(workspace))?;
     Ok(module)
@@ -86,6 +89,8 @@ pub(crate) fn command(
         .args(["--gateway", gateway])
         .arg("--host-bin")
         .arg(workspace.program("postern-host"))
+        .arg("--admin-bin")
+        .arg(workspace.program("postern-admin"))
         .arg("--env-file")
         .arg(env_file);
     if let Some(envoy) = envoy {
@@ -101,7 +106,7 @@ mod tests {
     #[test]
     fn the_demo_gets_an_envoy_only_where_it_uses_one() {
         let workspace = Workspace::at(PathBuf::from("/somewhere"));
-        let module = workspace.wasm();
+        let module = PathBuf::from("/somewhere/target/postern-sync.wasm");
         let host = process::line(&command(&workspace, "demo", &module, Gateway::Host, None));
         let envoy = process::line(&command(
             &workspace,
@@ -111,7 +116,9 @@ mod tests {
             Some(Path::new("/bin/envoy")),
         ));
         assert!(
-            host.starts_with("postern-demo --wasm /somewhere/target/postern.wasm --gateway host"),
+            host.starts_with(
+                "postern-demo --wasm /somewhere/target/postern-sync.wasm --gateway host"
+            ),
             "{host}"
         );
         assert!(!host.contains("--envoy"), "{host}");

@@ -9,39 +9,48 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use super::registry::CLUSTER;
 use super::{Arguments, Which};
-use crate::envoy::{Envoy, FailurePolicy, Listener, Options, Plugin, Source, Update, Upgrade};
-use crate::fixture::ROOT_KEY_ENV;
+use crate::envoy::{Envoy, FailurePolicy, Listener, Options, Plugin, Source, Upgrade};
 use crate::{Error, Result};
 
 /// The name of Envoy's listener.
 const LISTENER: &str = "gateway";
 
-/// How long the test host may take to compile the filter or to load a policy, even where it is built without
+/// Under which the workers share what one of them reads.
+const VM_ID: &str = "postern";
+
+/// How long the test host may take to compile the filter even where it is built without
 /// optimisation.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a gateway is started with, whichever it is.
+pub(super) struct Settings<'a> {
+    /// The folder for its files.
+    pub(super) folder: &'a Path,
+    /// Where requests go that it lets through.
+    pub(super) upstream: SocketAddr,
+    /// Where its policy comes from.
+    pub(super) admin: SocketAddr,
+    /// The secrets: a root key and the gateway's credential. They go into its environment, and nowhere else.
+    pub(super) environment: BTreeMap<String, String>,
+    /// The plugin's configuration, which it must accept.
+    pub(super) config: &'a str,
+}
 
 /// A started gateway; it ends with this value.
 pub(super) enum Gateway {
     Host(Box<SpawnedHost>),
-    Envoy(Box<Envoy>, Box<Listener>),
+    Envoy(Box<Envoy>),
 }
 
 impl Gateway {
-    /// Starts the gateway with a configuration that it must accept.
-    pub(super) async fn start(
-        arguments: &Arguments,
-        folder: &Path,
-        upstream: SocketAddr,
-        root_key: &str,
-        config: &str,
-    ) -> Result<Self> {
+    /// Starts the gateway.
+    pub(super) async fn start(arguments: &Arguments, settings: Settings<'_>) -> Result<Self> {
         match arguments.gateway {
             Which::Host => {
                 let binary = chosen(arguments.host_bin.as_deref(), "--host-bin")?;
-                let host =
-                    SpawnedHost::start(binary, &arguments.wasm, folder, upstream, root_key, config)
-                        .await?;
+                let host = SpawnedHost::start(binary, &arguments.wasm, &settings).await?;
                 Ok(Self::Host(Box::new(host)))
             }
             Which::Envoy => {
@@ -49,9 +58,9 @@ impl Gateway {
                     name: LISTENER.to_owned(),
                     plugin: Some(Plugin {
                         wasm: std::path::absolute(&arguments.wasm)?,
-                        configuration: config.to_owned(),
-                        vm_id: "postern".to_owned(),
-                        host_env_keys: vec![ROOT_KEY_ENV.to_owned()],
+                        configuration: settings.config.to_owned(),
+                        vm_id: VM_ID.to_owned(),
+                        host_env_keys: settings.environment.keys().cloned().collect(),
                         failure_policy: FailurePolicy::Reload,
                         allow_on_headers_stop_iteration: false,
                         denied_host_calls: Vec::new(),
@@ -60,18 +69,18 @@ impl Gateway {
                     upgrade: Upgrade::WebSocketAndConnect,
                     follow_redirects: false,
                 };
-                keep_config(folder, config)?;
+                keep_config(settings.folder, settings.config)?;
                 let envoy = Envoy::start(Options {
                     binary: chosen(arguments.envoy.as_deref(), "--envoy")?.to_owned(),
-                    upstream,
-                    listeners: vec![listener.clone()],
-                    source: Source::Watched,
-                    environment: BTreeMap::from([(ROOT_KEY_ENV.to_owned(), root_key.to_owned())]),
+                    upstream: settings.upstream,
+                    listeners: vec![listener],
+                    source: Source::Static,
+                    environment: settings.environment,
                     concurrency: crate::envoy::CONCURRENCY,
-                    clusters: std::collections::BTreeMap::new(),
+                    clusters: BTreeMap::from([(CLUSTER.to_owned(), settings.admin)]),
                 })
                 .await?;
-                Ok(Self::Envoy(Box::new(envoy), Box::new(listener)))
+                Ok(Self::Envoy(Box::new(envoy)))
             }
         }
     }
@@ -80,33 +89,14 @@ impl Gateway {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Host(_) => "postern-host",
-            Self::Envoy(..) => "Envoy",
+            Self::Envoy(_) => "Envoy",
         }
     }
 
     pub(super) fn address(&self) -> Result<SocketAddr> {
         match self {
             Self::Host(host) => Ok(host.address),
-            Self::Envoy(envoy, _) => envoy.address(LISTENER),
-        }
-    }
-
-    /// Swaps the configuration while the gateway runs.
-    pub(super) async fn load(&mut self, folder: &Path, config: &str) -> Result<()> {
-        match self {
-            Self::Host(host) => host.load(config).await,
-            Self::Envoy(envoy, listener) => {
-                keep_config(folder, config)?;
-                if let Some(plugin) = &mut listener.plugin {
-                    config.clone_into(&mut plugin.configuration);
-                }
-                match envoy.swap(vec![(**listener).clone()]).await? {
-                    Update::Accepted => Ok(()),
-                    Update::Refused(log) => {
-                        Err(Error::Fixture(format!("Envoy refused the policy: {log}")))
-                    }
-                }
-            }
+            Self::Envoy(envoy) => envoy.address(LISTENER),
         }
     }
 }
@@ -133,32 +123,26 @@ pub(super) struct SpawnedHost {
 }
 
 impl SpawnedHost {
-    async fn start(
-        binary: &Path,
-        wasm: &Path,
-        folder: &Path,
-        upstream: SocketAddr,
-        root_key: &str,
-        config: &str,
-    ) -> Result<Self> {
+    async fn start(binary: &Path, wasm: &Path, settings: &Settings<'_>) -> Result<Self> {
+        let folder = settings.folder;
         let log = std::fs::File::create(folder.join("host.log"))?;
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg("serve")
             .arg("--wasm")
             .arg(wasm)
             .arg("--config")
-            .arg(keep_config(folder, config)?)
+            .arg(keep_config(folder, settings.config)?)
             .args(["--listen", "127.0.0.1:0"])
-            .args(["--upstream", &format!("http://{upstream}")])
-            .args([
-                "--vm-id",
-                "postern",
-                "--env",
-                ROOT_KEY_ENV,
-                "--failure-policy",
-                "fail-reload",
-            ])
-            .env(ROOT_KEY_ENV, root_key)
+            .args(["--upstream", &format!("http://{}", settings.upstream)])
+            .args(["--cluster", &format!("{CLUSTER}=http://{}", settings.admin)])
+            .args(["--vm-id", VM_ID])
+            .args(["--workers", &crate::envoy::CONCURRENCY.to_string()])
+            .args(["--failure-policy", "fail-reload"]);
+        for (name, value) in &settings.environment {
+            command.args(["--env", name]).env(name, value);
+        }
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -179,11 +163,6 @@ impl SpawnedHost {
             .parse()
             .map_err(|_| Error::Host(format!("{line} is no address")))?;
         Ok(host)
-    }
-
-    async fn load(&mut self, config: &str) -> Result<()> {
-        keep_config(&self.folder, config)?;
-        self.wait_for("configuration accepted").await.map(drop)
     }
 
     /// The rest of the next line that begins so.

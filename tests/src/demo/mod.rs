@@ -1,8 +1,11 @@
-//! The demo: the four steps of the seed over real HTTP, then what happens outside the audience and after a deactivation.
+//! The demo: the four steps of the seed over real HTTP, with a real admin service, then what happens outside the audience
+//! and after a deactivation.
 
+mod force;
 mod gateway;
-mod policy;
+mod registry;
 mod screen;
+mod stage;
 mod story;
 
 use std::cell::Cell;
@@ -15,11 +18,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Error, Result};
 
-/// Walks the four steps of an API token's life against a real gateway, then serves until Ctrl-C.
+/// Walks the four steps of an API token's life with a real admin service and a real gateway, then serves until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "postern-demo")]
 pub struct Arguments {
-    /// The filter.
+    /// The filter that reads its policy from a feed.
     #[arg(long)]
     pub wasm: PathBuf,
     /// What runs it.
@@ -31,7 +34,10 @@ pub struct Arguments {
     /// The test host, for `--gateway host`.
     #[arg(long, required_if_eq("gateway", "host"))]
     pub host_bin: Option<PathBuf>,
-    /// Where to write addresses and a token as KEY=VALUE lines; other files go beside it.
+    /// The admin service.
+    #[arg(long)]
+    pub admin_bin: PathBuf,
+    /// Where to write addresses, a token and a credential as KEY=VALUE lines; other files go beside it.
     #[arg(long)]
     pub env_file: PathBuf,
     /// Do not serve afterwards: end with 0 if every step went as it should, else with 1.
@@ -51,7 +57,7 @@ pub enum Which {
 /// The exit code of a program that was interrupted, as shells have it.
 const INTERRUPTED: u8 = 130;
 
-/// Runs the demo. Ctrl-C and SIGTERM end it and its gateway at any point.
+/// Runs the demo. Ctrl-C and SIGTERM end it, its gateway and its admin service at any point.
 ///
 /// # Errors
 ///
@@ -103,7 +109,7 @@ fn folder(env_file: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-/// The files in the folder are one demo's: another that wrote its policy there would be this one's policy, too. Held as
+/// The files in the folder are one demo's: another would take this one's registry away. Held as
 /// long as the demo runs; the system lets go of it however that ends.
 fn alone(folder: &Path) -> Result<File> {
     let lock = File::create(folder.join("lock"))?;

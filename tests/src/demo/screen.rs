@@ -30,6 +30,9 @@ pub(super) fn show_request(request: &Request) {
         };
         say(&format!("> {}: {shown}", name.escape_ascii()));
     }
+    if let Some(body) = &request.body {
+        say(&format!("> {}", cut(&String::from_utf8_lossy(body))));
+    }
 }
 
 pub(super) fn show_response(response: &Response) {
@@ -39,13 +42,15 @@ pub(super) fn show_response(response: &Response) {
     }
     let mut body = response.text();
     if let Ok(json) = response.json() {
-        for member in ["RawToken", "access_token"] {
+        for member in ["RawToken", "access_token", "token"] {
             if let Some(token) = json[member].as_str() {
                 body = body.replace(token, &shorten(token));
             }
         }
     }
-    say(&format!("< {}", cut(&body)));
+    if !body.is_empty() {
+        say(&format!("< {}", cut(&body)));
+    }
 }
 
 /// A token as it may stand on a screen after it has been shown once.

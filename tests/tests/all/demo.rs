@@ -1,6 +1,7 @@
 //! The demo itself: what a newcomer types first must work, with both gateways.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -10,25 +11,28 @@ use tokio::process::{Child, Command};
 use postern_tests::client::{self, Protocol};
 use postern_tests::fixture::EXCHANGE;
 use postern_tests::message::Request;
+use postern_tests::wait::until;
 use postern_tests::{Error, Result, artefacts};
 
 const DEMO: &str = env!("CARGO_BIN_EXE_postern-demo");
 
-/// The test host's command: cargo puts the workspace's binaries into one folder.
-fn host_binary() -> PathBuf {
-    Path::new(DEMO).with_file_name("postern-host")
+/// Another command: cargo puts the workspace's binaries into one folder.
+fn binary(name: &str) -> PathBuf {
+    Path::new(DEMO).with_file_name(name)
 }
 
 fn demo(gateway: &str, env_file: &Path) -> Result<Command> {
     let mut command = Command::new(DEMO);
     command
         .arg("--wasm")
-        .arg(artefacts::wasm()?)
+        .arg(artefacts::sync_wasm()?)
         .args(["--gateway", gateway])
         .arg("--envoy")
         .arg(artefacts::envoy()?)
         .arg("--host-bin")
-        .arg(host_binary())
+        .arg(binary("postern-host"))
+        .arg("--admin-bin")
+        .arg(binary("postern-admin"))
         .arg("--env-file")
         .arg(env_file)
         .stdin(Stdio::null());
@@ -64,6 +68,40 @@ fn read_env(path: &Path) -> Result<BTreeMap<String, String>> {
         .collect())
 }
 
+/// No other file of the demo has them, nobody but its owner can read the file, and no command line shows them.
+fn secrets_stay_in_the_file(
+    folder: &Path,
+    env_file: &Path,
+    env: &BTreeMap<String, String>,
+) -> Result<()> {
+    let mode = std::fs::metadata(env_file)?.permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others can read the file: {mode:o}");
+    let secrets: Vec<&str> = ["API_TOKEN", "OPERATOR_CREDENTIAL"]
+        .iter()
+        .filter_map(|key| env.get(*key).map(String::as_str))
+        .collect();
+    assert_eq!(secrets.len(), 2, "{:?}", env.keys());
+    let tells = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.contains("psg_") || secrets.iter().any(|secret| text.contains(secret))
+    };
+    for folder in [folder, &folder.join("admin")] {
+        for file in std::fs::read_dir(folder)? {
+            let path = file?.path();
+            if path.is_file() && path != env_file {
+                assert!(!tells(&std::fs::read(&path)?), "{}", path.display());
+            }
+        }
+    }
+    for process in std::fs::read_dir("/proc")? {
+        // One that has ended since then has no command line.
+        if let Ok(command) = std::fs::read(process?.path().join("cmdline")) {
+            assert!(!tells(&command), "{}", String::from_utf8_lossy(&command));
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn once_it_shows_every_step_and_ends_with_0() -> Result<()> {
     for gateway in ["host", "envoy"] {
@@ -90,6 +128,9 @@ async fn once_it_shows_every_step_and_ends_with_0() -> Result<()> {
             1,
             "{gateway}: the API token is shown once: {shown}"
         );
+        let times = shown.matches("in force at every worker of the gateway after");
+        assert_eq!(times.count(), 4, "{gateway}: {shown}");
+        assert!(!shown.contains("psg_"), "{gateway}: {shown}");
         assert!(
             shown.lines().all(|line| line.chars().count() < 180),
             "{gateway}: {shown}"
@@ -148,11 +189,32 @@ async fn while_it_serves_the_values_in_its_file_work() -> Result<()> {
         );
         assert!(value("UPSTREAM_URL").starts_with("http://127.0.0.1:"));
 
+        secrets_stay_in_the_file(folder.path(), &env_file, &env)?;
+
+        let admin = value("ADMIN_URL")
+            .trim_start_matches("http://")
+            .parse()
+            .map_err(|_| Error::Fixture("ADMIN_URL".to_owned()))?;
+        let deactivate = Request::post(format!("/v1/tokens/{}/deactivate", value("TOKEN_ID")))
+            .bearer(value("OPERATOR_CREDENTIAL"));
+        let done = client::send(admin, Protocol::Http1, &deactivate).await?;
+        assert_eq!(done.status, 200, "{gateway}: {done:?}");
+        until("the token's end at the gateway", async || {
+            let call = Request::get(value("ALLOWED_PATH")).bearer(&token);
+            Ok((send(call).await?.status == 401).then_some(()))
+        })
+        .await?;
+
         serving.ask_to_end()?;
         let status = serving.0.wait().await?;
         assert!(status.success(), "{gateway}: it ended with {status}");
         let after = send(Request::get(value("ALLOWED_PATH"))).await;
         assert!(after.is_err(), "{gateway}: the gateway outlived the demo");
+        let after = client::send(admin, Protocol::Http1, &Request::get("/healthz")).await;
+        assert!(
+            after.is_err(),
+            "{gateway}: the admin service outlived the demo"
+        );
     }
     Ok(())
 }

@@ -280,7 +280,7 @@ impl<'a> Context<'a> {
     }
 
     fn demo(&self, gateway: Gateway) -> Result<Outcome> {
-        let product = self.product()?;
+        let module = self.sync()?;
         process::run(&mut demo::build(self.workspace))?;
         let envoy = match gateway {
             Gateway::Host => None,
@@ -288,7 +288,7 @@ impl<'a> Context<'a> {
         };
         // Apart from the folder of a demo that a developer has running.
         let folder = "test-demo";
-        let mut demo = demo::command(self.workspace, folder, &product.path, gateway, envoy);
+        let mut demo = demo::command(self.workspace, folder, &module.path, gateway, envoy);
         demo.arg("--once");
         finish(demo)
     }
