@@ -25,6 +25,7 @@ mod redirects;
 mod reissue;
 mod rotation;
 mod sample_config;
+mod sample_sync;
 mod scenarios;
 mod secrets;
 mod seed_walk;
