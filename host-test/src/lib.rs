@@ -130,7 +130,7 @@ pub use attributes::PropertyValue;
 pub use builder::{FailurePolicy, HostBuilder, UnknownFailurePolicy};
 pub use callout::{CallId, Callout, CalloutReply, PendingCall};
 pub use client::ClientConnection;
-pub use connection::{ClosedBy, Connection, ConnectionId};
+pub use connection::{ClosedBy, ConnectOptions, Connection, ConnectionId};
 pub use diagnostics::{Allowance, Code, Diagnostic, Severity, UnknownAllowance, UnknownCode};
 pub use dns::DnsAnswer;
 pub use exchange::{

@@ -184,6 +184,18 @@ pub(crate) struct Facts {
     pub(crate) sent: u64,
     /// The whole response has come.
     pub(crate) response_complete: bool,
+    /// It is a connection, and so much has come of that to the upstream.
+    pub(crate) to_upstream: Option<ToUpstream>,
+    /// `response.flags` of a connection.
+    pub(crate) flags: i64,
+}
+
+/// What has come of the connection to the upstream of a TCP proxy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ToUpstream {
+    NotTried,
+    Connected,
+    Refused,
 }
 
 impl Common {
@@ -191,6 +203,15 @@ impl Common {
     pub(crate) fn with(filter_state: FilterStates) -> Self {
         let facts = Facts {
             filter_state,
+            ..Facts::default()
+        };
+        Self(Arc::new(Mutex::new(facts)))
+    }
+
+    /// What is known of a new connection.
+    pub(crate) fn of_connection() -> Self {
+        let facts = Facts {
+            to_upstream: Some(ToUpstream::NotTried),
             ..Facts::default()
         };
         Self(Arc::new(Mutex::new(facts)))

@@ -1,35 +1,43 @@
-//! How the bytes of one connection pass the filter (Envoy `Network::FilterManagerImpl`, `TcpProxy::Filter`).
+//! How the bytes of one connection pass the filters (Envoy `Network::FilterManagerImpl`, `TcpProxy::Filter`).
 
+use super::filter::{CONTINUE, Filter};
 use super::{ClosedBy, Connection};
 use crate::functions::Export;
 use crate::plugins::VmSlot;
-use crate::state::{Deferred, Passing, StreamContext, Tcp};
+use crate::state::{Deferred, ToUpstream};
 use crate::stream::{StreamInfo, Surroundings};
-use crate::vm::Vm;
 
-const CONTINUE: u32 = 0;
 /// `proxy_peer_type_t`.
 const UNKNOWN: u32 = 0;
-const LOCAL: u32 = 1;
-const REMOTE: u32 = 2;
-/// No callback of a connection takes more arguments behind its context.
-const MAX_ARGS: usize = 2;
+pub(super) const LOCAL: u32 = 1;
+pub(super) const REMOTE: u32 = 2;
+/// `UpstreamRemoteReset` (Envoy `stream_info.h`, `CoreResponseFlag`).
+const UPSTREAM_RESET: i64 = 1 << 4;
+/// `UpstreamConnectionFailure` and `UpstreamRetryLimitExceeded`.
+const UNREACHABLE: i64 = 1 << 5 | 1 << 15;
 
-/// A connection and the filter's part in it.
+/// A connection and the filters' part in it.
 pub(crate) struct Link {
-    seen: Connection,
-    info: StreamInfo,
-    /// The VM that has or will have the context, and the root context in it.
-    home: Option<(usize, u32)>,
-    fails_open: bool,
-    /// Whether the VM has the context.
-    present: bool,
-    /// What the filter holds while it has no context.
-    stashed: Tcp,
+    pub(super) seen: Connection,
+    pub(super) info: StreamInfo,
+    pub(super) filters: Vec<Filter>,
+    /// The filters that the connection has come to: the first so many.
+    greeted: usize,
+    /// What the filters hold of each side, while none of them has it before it. All filters see one buffer (Envoy
+    /// `ConnectionImpl::read_buffer_`), and those before the one that paused see it again.
+    pub(super) held: [Vec<u8>; 2],
+    /// The filter that has the bytes of a side before it.
+    pub(super) shown_to: [Option<usize>; 2],
     /// What the client sent before there was an upstream.
     unread: Vec<u8>,
+    /// All filters have let the new connection pass, and the upstream is to be connected to.
+    connecting: bool,
+    unreachable: bool,
     client: End,
     upstream: End,
+    /// Sides that are gone without the host having read it.
+    client_gone: bool,
+    upstream_gone: bool,
 }
 
 /// How far the end of one side has come.
@@ -42,19 +50,16 @@ enum End {
 }
 
 #[derive(Clone, Copy)]
-enum Side {
+pub(super) enum Side {
     Client,
     Upstream,
 }
 
-/// The guest's VM is dead.
-struct Died;
-
 impl Link {
     pub(super) fn new(
         info: StreamInfo,
-        home: Option<(usize, u32)>,
-        fails_open: bool,
+        filters: Vec<Filter>,
+        unreachable: bool,
         worker: usize,
     ) -> Self {
         Self {
@@ -63,13 +68,17 @@ impl Link {
                 ..Connection::default()
             },
             info,
-            home,
-            fails_open,
-            present: false,
-            stashed: Tcp::default(),
+            filters,
+            greeted: 0,
+            held: [Vec::new(), Vec::new()],
+            shown_to: [None; 2],
             unread: Vec::new(),
+            connecting: false,
+            unreachable,
             client: End::NotSeen,
             upstream: End::NotSeen,
+            client_gone: false,
+            upstream_gone: false,
         }
     }
 
@@ -78,37 +87,24 @@ impl Link {
     }
 
     pub(super) fn into_seen(mut self, vms: &mut [VmSlot]) -> Connection {
-        self.remove_context(vms);
+        for filter in 0..self.filters.len() {
+            self.remove_context(filter, vms);
+        }
         self.seen
     }
 
-    pub(super) fn is_at(&self, vm: usize, context: u32) -> bool {
-        self.present
-            && self.seen.context == context
-            && self.home.is_some_and(|(index, _)| index == vm)
-    }
-
-    /// Takes the context out of a VM that goes away.
+    /// Takes the contexts out of a VM that goes away.
     pub(crate) fn detach(&mut self, vm: usize, vms: &mut [VmSlot]) {
-        if self.home.is_some_and(|(index, _)| index == vm) {
-            self.remove_context(vms);
+        for filter in 0..self.filters.len() {
+            if self.filters[filter].lives_in(vm) {
+                self.remove_context(filter, vms);
+            }
         }
     }
 
     pub(super) fn begin(&mut self, around: &mut Surroundings<'_>) {
-        if let Some((index, root)) = self.home
-            && let Some(vm) = around.vms[index].vm.as_mut()
-        {
-            let mut context = Box::new(StreamContext::new(&self.info));
-            context.tcp = Some(Tcp::default());
-            self.seen.context = vm.state_mut().add_stream(context, root);
-            self.present = true;
-            // A guest that dies here is dead when its next callback is due.
-            let _dead = self.callback(Export::ContextCreate, &[root], around);
-        }
-        if self.ask(Export::NewConnection, &[], around) == Some(CONTINUE) {
-            self.open(around);
-        }
+        self.go_on_from(0, around);
+        self.connect(around);
     }
 
     /// The client has sent bytes.
@@ -118,7 +114,7 @@ impl Link {
         end: bool,
         around: &mut Surroundings<'_>,
     ) {
-        if self.is_closed() || self.client != End::NotSeen {
+        if self.is_closed() || self.client != End::NotSeen || self.client_gone {
             return;
         }
         if end {
@@ -139,45 +135,114 @@ impl Link {
         end: bool,
         around: &mut Surroundings<'_>,
     ) {
-        let takes = self.seen.connected && !self.is_closed() && self.upstream == End::NotSeen;
+        let takes = self.seen.connected
+            && !self.is_closed()
+            && self.upstream == End::NotSeen
+            && !self.upstream_gone;
         if !takes || (bytes.is_empty() && !end) {
             return;
         }
         if end {
             self.upstream = End::Sent;
         }
-        let size = self.hold(Side::Upstream, bytes, around);
-        let answer = self.ask(Export::UpstreamData, &[size, u32::from(end)], around);
-        if self.is_closed() {
-            return;
-        }
-        if answer == Some(CONTINUE) {
-            let bytes = self.let_go(Side::Upstream, around);
-            self.seen.to_client.extend(bytes);
+        self.hold(Side::Upstream, bytes, around);
+        for filter in (0..self.filters.len()).rev() {
+            let size = self.show(Side::Upstream, filter, around);
+            let args = [size, u32::from(end)];
+            let answer = self.ask(filter, Export::UpstreamData, &args, around);
+            if self.is_closed() {
+                return;
+            }
+            if answer == Some(CONTINUE) {
+                self.hide(Side::Upstream, filter, around);
+            }
             if end {
-                self.upstream = End::Passed;
-                self.seen.client_ended = true;
+                // Envoy tells this whatever the filter has answered, and what it still holds is lost with the connection.
+                let told = Export::UpstreamConnectionClose;
+                self.ask(filter, told, &[UNKNOWN], around);
+                if self.is_closed() {
+                    return;
+                }
+            }
+            if answer != Some(CONTINUE) {
+                return self.upstream_has_ended(end, around);
             }
         }
-        if !end {
-            return;
+        let bytes = self.take_back(Side::Upstream, around);
+        if self.client_gone && !bytes.is_empty() {
+            // Only who writes to a side that is gone gets to know it.
+            return self.close(ClosedBy::Client, REMOTE, around);
         }
-        // Envoy tells this whatever the filter has answered, and what the filter still holds is lost with the connection.
-        let told = self.ask(Export::UpstreamConnectionClose, &[UNKNOWN], around);
-        if told.is_some() && !self.is_closed() && self.client == End::Passed {
+        self.info.common.lock().sent += bytes.len() as u64;
+        self.seen.to_client.extend(bytes);
+        if end {
+            self.upstream = End::Passed;
+            self.seen.client_ended = true;
+        }
+        self.upstream_has_ended(end, around);
+    }
+
+    /// Envoy closes a connection whose client has ended already, whether the upstream has got that or not.
+    fn upstream_has_ended(&mut self, end: bool, around: &mut Surroundings<'_>) {
+        let both = match self.client {
+            End::NotSeen => false,
+            End::Sent => self.upstream == End::Passed,
+            End::Passed => true,
+        };
+        if end && both {
             self.close(ClosedBy::Upstream, LOCAL, around);
         }
     }
 
+    /// The client breaks the connection off. Envoy gets to know that only while it reads from there.
+    pub(super) fn reset_by_client(&mut self, around: &mut Surroundings<'_>) {
+        if self.is_closed() || self.client_gone {
+            return;
+        }
+        self.client_gone = true;
+        // A reset takes along what was not read.
+        self.unread.clear();
+        if self.seen.connected && self.client == End::NotSeen {
+            self.seen.upstream_reset = true;
+            self.close(ClosedBy::Client, REMOTE, around);
+        }
+    }
+
+    /// The upstream breaks the connection off.
+    pub(super) fn reset_by_upstream(&mut self, around: &mut Surroundings<'_>) {
+        if self.is_closed() || self.upstream_gone || !self.seen.connected {
+            return;
+        }
+        self.upstream_gone = true;
+        if self.upstream == End::NotSeen {
+            self.seen.client_reset = true;
+            self.info.common.lock().flags = UPSTREAM_RESET;
+            self.close(ClosedBy::Upstream, LOCAL, around);
+        }
+    }
+
+    /// Does what a callback of another connection or of a root context asked for.
+    pub(super) fn apply_later(
+        &mut self,
+        filter: usize,
+        asked: &Deferred,
+        around: &mut Surroundings<'_>,
+    ) {
+        self.apply(filter, asked, around);
+        self.connect(around);
+    }
+
     /// Does what a callback asked for, once it has returned.
-    pub(super) fn apply(&mut self, asked: &Deferred, around: &mut Surroundings<'_>) {
+    pub(super) fn apply(&mut self, filter: usize, asked: &Deferred, around: &mut Surroundings<'_>) {
         match asked {
             _ if self.is_closed() => {}
             Deferred::CloseConnection => self.close(ClosedBy::Filter, LOCAL, around),
-            Deferred::ContinueDownstream if self.seen.connected => {
-                self.pass_to_upstream(LOCAL, around);
+            Deferred::ContinueDownstream => {
+                self.hide(Side::Client, filter, around);
+                if self.go_on_from(filter + 1, around) {
+                    self.pass_to_upstream(LOCAL, around);
+                }
             }
-            Deferred::ContinueDownstream => self.open(around),
             // A connection has no request that could be answered or go on.
             Deferred::ContinueRequest
             | Deferred::ContinueResponse
@@ -186,14 +251,60 @@ impl Link {
         }
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.seen.closed.is_some()
     }
 
-    /// Connects to the upstream, and reads what has come meanwhile.
-    fn open(&mut self, around: &mut Surroundings<'_>) {
-        if self.is_closed() || std::mem::replace(&mut self.seen.connected, true) {
+    /// The connection, and what there is of the client's bytes, go on to the filters from this one on (Envoy
+    /// `FilterManagerImpl::onContinueReading`). True if they pass all of them.
+    fn go_on_from(&mut self, first: usize, around: &mut Surroundings<'_>) -> bool {
+        for filter in first..self.filters.len() {
+            if filter >= self.greeted {
+                self.greeted = filter + 1;
+                let answer = self.greet(filter, around);
+                if answer != Some(CONTINUE) || self.is_closed() {
+                    return false;
+                }
+            }
+            let end = self.seen.connected && self.client != End::NotSeen;
+            let bytes = self.take_back(Side::Client, around);
+            let something = !bytes.is_empty() || end;
+            self.held[Side::Client as usize] = bytes;
+            if something {
+                let size = self.show(Side::Client, filter, around);
+                let args = [size, u32::from(end)];
+                let answer = self.ask(filter, Export::DownstreamData, &args, around);
+                if answer != Some(CONTINUE) || self.is_closed() {
+                    return false;
+                }
+                self.hide(Side::Client, filter, around);
+            }
+        }
+        self.connecting |= !self.seen.connected;
+        true
+    }
+
+    /// Connects to the upstream if it is time, and reads what has come meanwhile.
+    fn connect(&mut self, around: &mut Surroundings<'_>) {
+        if self.is_closed() || !std::mem::take(&mut self.connecting) {
             return;
+        }
+        let outcome = if self.unreachable {
+            ToUpstream::Refused
+        } else {
+            ToUpstream::Connected
+        };
+        self.info.common.lock().to_upstream = Some(outcome);
+        if self.unreachable {
+            self.info.common.lock().flags = UNREACHABLE;
+            // A connection with bytes that nobody has read is not closed but broken off.
+            self.seen.client_reset = !self.unread.is_empty();
+            return self.close(ClosedBy::NoUpstream, LOCAL, around);
+        }
+        self.seen.connected = true;
+        if self.client_gone {
+            self.seen.upstream_reset = true;
+            return self.close(ClosedBy::Client, REMOTE, around);
         }
         let unread = std::mem::take(&mut self.unread);
         if self.client == End::Sent || !unread.is_empty() {
@@ -202,18 +313,27 @@ impl Link {
     }
 
     fn filter_downstream(&mut self, bytes: &[u8], around: &mut Surroundings<'_>) {
-        let size = self.hold(Side::Client, bytes, around);
-        let end = u32::from(self.client != End::NotSeen);
-        let answer = self.ask(Export::DownstreamData, &[size, end], around);
-        if answer == Some(CONTINUE) && !self.is_closed() {
+        self.hold(Side::Client, bytes, around);
+        self.info.common.lock().received += bytes.len() as u64;
+        if self.go_on_from(0, around) {
             self.pass_to_upstream(REMOTE, around);
+        }
+        // What a filter holds is lost when both sides have ended.
+        if self.client == End::Sent && self.upstream == End::Passed && !self.is_closed() {
+            self.close(ClosedBy::Client, REMOTE, around);
         }
     }
 
-    /// What the filter has seen of the client's bytes goes to the upstream. `closes` says which side Envoy takes for the one
+    /// What the filters have let go of the client's bytes goes to the upstream. `closes` says which side Envoy takes for the one
     /// that closed if both have ended with that: it is the client's only while it reads from there.
     fn pass_to_upstream(&mut self, closes: u32, around: &mut Surroundings<'_>) {
-        let bytes = self.let_go(Side::Client, around);
+        if !self.seen.connected || self.is_closed() {
+            return;
+        }
+        let bytes = self.take_back(Side::Client, around);
+        if self.upstream_gone && !bytes.is_empty() {
+            return self.close(ClosedBy::Upstream, LOCAL, around);
+        }
         self.seen.to_upstream.extend(bytes);
         if self.client != End::Sent {
             return;
@@ -228,121 +348,23 @@ impl Link {
         }
     }
 
-    /// The end: the client's side is told closed, then comes the context's end, in another order than for a request.
-    fn close(&mut self, by: ClosedBy, peer: u32, around: &mut Surroundings<'_>) {
-        self.end(by);
-        for (export, args) in [
-            (Export::DownstreamConnectionClose, &[peer][..]),
-            (Export::Done, &[]),
-            (Export::Log, &[]),
-            (Export::Delete, &[]),
-        ] {
-            // The connection is closed already: a guest that dies now only hurts others.
-            let _too_late = self.callback(export, args, around);
+    /// The end of both sides, and of one filter after another.
+    pub(super) fn close(&mut self, by: ClosedBy, peer: u32, around: &mut Surroundings<'_>) {
+        if self.is_closed() {
+            return;
         }
-        self.remove_context(around.vms);
-    }
-
-    fn end(&mut self, by: ClosedBy) {
         self.seen.closed = Some(by);
         self.seen.client_ended = true;
         self.seen.upstream_ended = self.seen.connected;
-    }
-
-    /// Runs a callback and does what it asked for. `None`: the guest is dead, and the connection closed for it.
-    fn ask(&mut self, export: Export, args: &[u32], around: &mut Surroundings<'_>) -> Option<u32> {
-        match self.callback(export, args, around) {
-            Ok(answer) => Some(answer),
-            Err(Died) => {
-                if !self.is_closed() {
-                    self.end(ClosedBy::Host);
-                    self.remove_context(around.vms);
-                }
-                None
-            }
+        for filter in 0..self.greeted {
+            self.bid_farewell(filter, peer, around);
         }
     }
 
-    /// Runs a callback; what it logged is kept, and what it asked for is done. A guest that does not export it answers
-    /// "continue", as does a dead one that fails open; one that dies in it closes the connection whatever its policy.
-    fn callback(
-        &mut self,
-        export: Export,
-        args: &[u32],
-        around: &mut Surroundings<'_>,
-    ) -> Result<u32, Died> {
-        let absent = if self.fails_open {
-            Ok(CONTINUE)
-        } else {
-            Err(Died)
-        };
-        let Some((index, _)) = self.home.filter(|_| self.present) else {
-            return absent;
-        };
-        let alive = |vm: &&mut Vm| vm.failure().is_none();
-        let Some(vm) = around.vms[index].vm.as_mut().filter(alive) else {
-            return absent;
-        };
-        let context = self.seen.context;
-        let mut all = [context; 1 + MAX_ARGS];
-        let count = args.len().min(MAX_ARGS);
-        all[1..=count].copy_from_slice(&args[..count]);
-        let outcome = vm.call(export, context, &all[..=count]);
-        vm.move_callbacks(&mut self.seen.callbacks);
-        self.seen.trace.extend_from_slice(&vm.state().trace);
-        for line in around.journal.collect(vm.state_mut()) {
-            if line.stream == Some(self.info.id) {
-                self.seen.log.push(line);
-            }
-        }
-        let asked: Vec<(u32, Deferred)> = vm.state_mut().deferred.drain(..).collect();
-        let outcome = outcome.map_err(|dead| {
-            self.seen.trap = Some(dead.0);
-            around.traps += 1;
-            Died
-        })?;
-        for (asked_for, deed) in asked {
-            if asked_for == context {
-                self.apply(&deed, around);
-            } else {
-                around.elsewhere.push((index, asked_for, deed));
-            }
-        }
-        Ok(outcome.unwrap_or(CONTINUE))
-    }
-
-    /// Adds bytes to what the filter sees, and answers how many these are now.
-    fn hold(&mut self, side: Side, bytes: &[u8], around: &mut Surroundings<'_>) -> u32 {
-        let passing = self.passing(side, around);
-        passing.bytes.extend_from_slice(bytes);
-        passing.visible = true;
-        u32::try_from(passing.bytes.len()).unwrap_or(u32::MAX)
-    }
-
-    fn let_go(&mut self, side: Side, around: &mut Surroundings<'_>) -> Vec<u8> {
-        std::mem::take(self.passing(side, around)).bytes
-    }
-
-    fn passing<'a>(&'a mut self, side: Side, around: &'a mut Surroundings<'_>) -> &'a mut Passing {
-        let index = self.home.filter(|_| self.present).map(|(index, _)| index);
-        let vm = index.and_then(|index| around.vms[index].vm.as_mut());
-        let context = vm.and_then(|vm| vm.state_mut().streams.get_mut(&self.seen.context));
-        let tcp = context.and_then(|context| context.tcp.as_mut());
-        let tcp = tcp.unwrap_or(&mut self.stashed);
-        match side {
-            Side::Client => &mut tcp.downstream,
-            Side::Upstream => &mut tcp.upstream,
-        }
-    }
-
-    fn remove_context(&mut self, vms: &mut [VmSlot]) {
-        if !std::mem::take(&mut self.present) {
-            return;
-        }
-        let vm = self.home.and_then(|(index, _)| vms[index].vm.as_mut());
-        let removed = vm.and_then(|vm| vm.state_mut().streams.remove(&self.seen.context));
-        if let Some(tcp) = removed.and_then(|context| context.tcp) {
-            self.stashed = tcp;
-        }
+    /// Adds bytes to what the filters see of a side.
+    fn hold(&mut self, side: Side, bytes: &[u8], around: &mut Surroundings<'_>) {
+        let mut held = self.take_back(side, around);
+        held.extend_from_slice(bytes);
+        self.held[side as usize] = held;
     }
 }

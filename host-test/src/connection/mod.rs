@@ -1,8 +1,8 @@
-//! TCP connections through a network filter, as Envoy's `envoy.filters.network.wasm` in front of its TCP proxy.
+//! TCP connections through network filters, as Envoy's `envoy.filters.network.wasm` in front of its TCP proxy.
 
+mod filter;
 mod link;
-
-use std::net::SocketAddr;
+mod options;
 
 use crate::attributes::Settings;
 use crate::builder::FailurePolicy;
@@ -13,11 +13,9 @@ use crate::plugins::PluginId;
 use crate::state::{Common, Deferred};
 use crate::stream::{StreamInfo, Surroundings};
 
+use filter::Filter;
 pub(crate) use link::Link;
-
-/// Where clients of connections are, as far as guests are told.
-const CLIENT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50_000);
+pub use options::ConnectOptions;
 
 /// Names one connection of one host.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -34,10 +32,15 @@ pub struct Connection {
     pub to_upstream: Vec<u8>,
     /// Whether the upstream saw the end of what the client sends.
     pub upstream_ended: bool,
+    /// Whether the upstream saw the connection broken off (RST), because the client did that.
+    pub upstream_reset: bool,
     /// The bytes that reached the client.
     pub to_client: Vec<u8>,
     /// Whether the client saw the end of what the upstream sends.
     pub client_ended: bool,
+    /// Whether the client saw the connection broken off (RST): the upstream did that, or there is none and nobody has read what
+    /// the client sent.
+    pub client_reset: bool,
     /// Who closed the connection; `None`: it is open.
     pub closed: Option<ClosedBy>,
     /// The lines that the guest logged in this connection's callbacks.
@@ -51,7 +54,7 @@ pub struct Connection {
     pub trap: Option<String>,
     /// The worker that serves the connection.
     pub worker: usize,
-    /// The id of the connection's context in the VM; 0 if the VM never heard of it.
+    /// The id of the connection's context in the VM of the first filter; 0 if that never heard of it.
     pub context: u32,
 }
 
@@ -61,10 +64,12 @@ pub struct Connection {
 pub enum ClosedBy {
     /// The filter, with `proxy_close_stream`.
     Filter,
-    /// The client: both sides have ended, it was the last.
+    /// The client: both sides have ended, it was the last; or it broke the connection off.
     Client,
-    /// The upstream: both sides have ended, it was the last.
+    /// The upstream: both sides have ended, it was the last; or it broke the connection off.
     Upstream,
+    /// The host, because the upstream could not be connected to.
+    NoUpstream,
     /// The host, because the filter's VM is dead.
     Host,
 }
@@ -102,26 +107,39 @@ impl Host {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn connect(&mut self, plugin: PluginId) -> ConnectionId {
+        self.connect_through(&[plugin], &ConnectOptions::new())
+    }
+
+    /// Opens a connection through a chain of several plugins, in this order. What the upstream sends passes them the other way.
+    pub fn connect_through(
+        &mut self,
+        chain: &[PluginId],
+        options: &ConnectOptions,
+    ) -> ConnectionId {
         let id = ConnectionId(self.next_stream);
         self.next_stream += 1;
-        let worker = self.next_worker % self.worker_count;
+        let worker = options.worker.unwrap_or(self.next_worker) % self.worker_count;
         self.next_worker = self.next_worker.wrapping_add(1);
-        let home = self.root_for_stream(plugin, worker);
-        let settings = match self.plugins.get(&plugin) {
-            Some(plugin) => plugin.settings,
-            None => PluginSettings::default(),
-        };
+        let mut filters = Vec::with_capacity(chain.len());
+        for plugin in chain {
+            let home = self.root_for_stream(*plugin, worker);
+            let settings = match self.plugins.get(plugin) {
+                Some(plugin) => plugin.settings,
+                None => PluginSettings::default(),
+            };
+            let fails_open = settings.policy == FailurePolicy::FailOpen;
+            filters.push(Filter::new(home, fails_open));
+        }
         let info = StreamInfo {
             id: StreamId(id.0),
-            source: CLIENT,
+            source: options.source,
             protocol: "",
             started: self.clock.wall(),
             connection: id.0,
-            common: Common::default(),
+            common: Common::of_connection(),
             properties: Settings::default(),
         };
-        let fails_open = settings.policy == FailurePolicy::FailOpen;
-        let link = Box::new(Link::new(info, home, fails_open, worker));
+        let link = Box::new(Link::new(info, filters, options.unreachable, worker));
         self.connections.insert(id, link);
         self.with_connection(id, Link::begin);
         id
@@ -160,6 +178,17 @@ impl Host {
         self.upstream_data(connection, [], true);
     }
 
+    /// The client breaks the connection off (RST). What of its bytes was not read is lost. Envoy gets to know that while it reads
+    /// from there: not before there is an upstream, and behind the end of what the client sends only when it writes to it.
+    pub fn reset_by_client(&mut self, connection: ConnectionId) {
+        self.with_connection(connection, Link::reset_by_client);
+    }
+
+    /// The upstream breaks the connection off (RST). Behind the end of what it sends, Envoy gets to know that when it writes to it.
+    pub fn reset_by_upstream(&mut self, connection: ConnectionId) {
+        self.with_connection(connection, Link::reset_by_upstream);
+    }
+
     /// What has come of a connection so far. `None`: it is not of this host, or was taken before.
     pub fn connection(&self, connection: ConnectionId) -> Option<&Connection> {
         self.connections.get(&connection).map(|link| link.seen())
@@ -173,10 +202,10 @@ impl Host {
 
     /// Does to a connection what a callback of another context asked for.
     pub(crate) fn apply_to_connection(&mut self, vm: usize, context: u32, asked: &Deferred) {
-        let found = self.connections.iter();
-        let found = found.filter(|(_, link)| link.is_at(vm, context));
-        if let Some(id) = found.map(|(id, _)| *id).next() {
-            self.move_connection(id, |link, around| link.apply(asked, around));
+        let mut links = self.connections.iter();
+        let found = links.find_map(|(id, link)| Some((*id, link.filter_of(vm, context)?)));
+        if let Some((id, filter)) = found {
+            self.move_connection(id, |link, around| link.apply_later(filter, asked, around));
         }
     }
 

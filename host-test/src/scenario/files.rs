@@ -130,7 +130,7 @@ pub(super) fn step_values(step: &mut Step, visit: &mut dyn FnMut(&mut Bytes)) {
             | Action::Advance(_)
             | Action::WallClock(_)
             | Action::Drain
-            | Action::Connect
+            | Action::Connect(_)
             | Action::FlushStats
             | Action::Remove
             | Action::ShutDown

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// The keys of a file, table by table, in the order in which a reader meets them.
-const TABLES: [(&str, &str); 31] = [
+const TABLES: [(&str, &str); 32] = [
     ("File", "A file"),
     ("NamedScenario", "scenario"),
     ("Setup", "host"),
@@ -25,6 +25,7 @@ const TABLES: [(&str, &str); 31] = [
     ("ClientRequest", "request"),
     ("MoreBody", "body"),
     ("MoreReply", "reply_body"),
+    ("Connect", "connect"),
     ("Sent", "client_sends, upstream_sends"),
     ("FaultSpec", "fault"),
     ("Expect", "expect"),

@@ -28,7 +28,7 @@ pub(super) fn of(step: &Step) -> String {
         Some(Action::Fault(fault)) => format!("{} fails", fault.function),
         Some(Action::ClearFaults) => "faults end".to_owned(),
         Some(Action::ReplyBody(_)) => "more of the reply".to_owned(),
-        Some(Action::Connect) => "a connection".to_owned(),
+        Some(Action::Connect(_)) => "a connection".to_owned(),
         Some(Action::ClientSends(_)) => "the client sends".to_owned(),
         Some(Action::UpstreamSends(_)) => "the upstream sends".to_owned(),
         Some(Action::FlushStats) => "the metrics are flushed".to_owned(),

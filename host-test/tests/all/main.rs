@@ -44,6 +44,8 @@ mod shared;
 mod sockets;
 mod streaming;
 mod tcp;
+mod tcp_chains;
+mod tcp_properties;
 mod upgrades;
 mod versions;
 mod wasi;

@@ -29,7 +29,9 @@ impl Checker {
             to_upstream,
             to_client,
             upstream_ended,
+            upstream_reset,
             client_ended,
+            client_reset,
             closed_by,
         } = expect;
         let closer = Closer::of(seen.closed).name();
@@ -42,6 +44,8 @@ impl Checker {
         self.text("to_upstream", to_upstream.as_ref(), Some(&seen.to_upstream));
         self.text("to_client", to_client.as_ref(), Some(&seen.to_client));
         self.flag("upstream_ended", *upstream_ended, seen.upstream_ended);
+        self.flag("upstream_reset", *upstream_reset, seen.upstream_reset);
+        self.flag("client_reset", *client_reset, seen.client_reset);
         self.flag("client_ended", *client_ended, seen.client_ended);
         self.word("closed_by", closed_by.map(Closer::name), closer);
     }
@@ -53,6 +57,7 @@ impl Closer {
             Some(ClosedBy::Filter) => Self::Filter,
             Some(ClosedBy::Client) => Self::Client,
             Some(ClosedBy::Upstream) => Self::Upstream,
+            Some(ClosedBy::NoUpstream) => Self::NoUpstream,
             Some(ClosedBy::Host) => Self::Host,
             None => Self::Nobody,
         }
@@ -63,6 +68,7 @@ impl Closer {
             Self::Filter => "filter",
             Self::Client => "client",
             Self::Upstream => "upstream",
+            Self::NoUpstream => "no-upstream",
             Self::Host => "host",
             Self::Nobody => "nobody",
         }

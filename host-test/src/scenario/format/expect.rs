@@ -181,22 +181,28 @@ pub struct ConnectionExpect {
     pub to_client: Option<Text>,
     /// Whether the upstream saw the end of what the client sends.
     pub upstream_ended: Option<bool>,
+    /// Whether the upstream saw the connection broken off, because the client did that.
+    pub upstream_reset: Option<bool>,
     /// Whether the client saw the end of what the upstream sends.
     pub client_ended: Option<bool>,
+    /// Whether the client saw the connection broken off: the upstream did that, or refused it and left bytes unread.
+    pub client_reset: Option<bool>,
     /// Who closed it.
     pub closed_by: Option<Closer>,
 }
 
 /// Who closed a connection.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Closer {
     /// The filter, with `proxy_close_stream`.
     Filter,
-    /// The client, which ended last.
+    /// The client, which ended last or broke the connection off.
     Client,
-    /// The upstream, which ended last.
+    /// The upstream, which ended last or broke the connection off.
     Upstream,
+    /// The host, because the upstream cannot be connected to.
+    NoUpstream,
     /// The host, because the filter's VM is dead.
     Host,
     /// Nobody: it is open.
@@ -313,7 +319,7 @@ macro_rules! says_nothing {
 says_nothing! {
     Expect { status answered_by state details headers headers_in_order body trailers metadata complete upstream connection local_response filter_state callouts grpc log log_in_order metrics metrics_change shared_data queues root_contexts diagnostics cost trap refused }
     UpstreamExpect { reached cluster redirects headers headers_in_order body trailers metadata complete }
-    ConnectionExpect { connected to_upstream to_client upstream_ended client_ended closed_by }
+    ConnectionExpect { connected to_upstream to_client upstream_ended upstream_reset client_ended client_reset closed_by }
     LocalResponseExpect { sent status details body headers grpc_status }
     CostExpect { fuel calls host_calls bytes_to_guest bytes_from_guest callbacks }
     CallbackCostExpect { count fuel calls host_calls }

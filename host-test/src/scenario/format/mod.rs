@@ -4,6 +4,7 @@
 //! ([`schema`](super::schema())), and in `docs/host/scenarios.md`.
 
 mod bytes;
+mod connection;
 mod expect;
 mod fault;
 mod grpc;
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use bytes::{Bytes, Headers};
+pub use connection::{Connecting, Sent};
 pub use expect::{
     Answerer, CallbackCostExpect, CalloutExpect, Closer, CodeName, ConnectionExpect, CostExpect,
     Expect, GrpcExpect, HeaderExpect, HeaderValues, LocalResponseExpect, State, UpstreamExpect,
@@ -37,7 +39,7 @@ pub use matcher::{LogPattern, Number, Text};
 pub use offered::{Capability, DnsSpec, ForeignFunction, ProfileName, Property};
 pub use peers::{PartContent, PeerReply, PeerResponse, ReplyPart, Rule};
 pub use plugin::PluginSpec;
-pub use request::{ClientRequest, MoreBody, MoreReply, Sent};
+pub use request::{ClientRequest, MoreBody, MoreReply};
 pub use route::{DirectResponse, RoutePath, RouteSpec, RouteTarget};
 pub use setup::{Allowed, FailurePolicyName, Setup, Workers};
 pub use step::{Action, Source, Step};

@@ -107,16 +107,3 @@ impl MoreReply {
         self.reset.is_some()
     }
 }
-
-/// What one side of a TCP connection sends.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Sent {
-    /// Bytes; the filter is called once for each.
-    #[serde(default)]
-    pub chunks: Vec<Bytes>,
-    /// Whether this side sends no more: it closes. The connection is closed when both sides have.
-    #[serde(default)]
-    pub end: bool,
-}

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bytes::{Bytes, Headers};
+use super::connection::{Connecting, Sent};
 use super::expect::Expect;
 use super::fault::FaultSpec;
 use super::peers::PeerReply;
-use super::request::{ClientRequest, MoreBody, MoreReply, Sent};
+use super::request::{ClientRequest, MoreBody, MoreReply};
 use super::time::{Instant, Span};
 use super::union::True;
 
@@ -69,7 +70,7 @@ pub enum Action {
     /// Another plugin with the same `vm_id` puts items into queues.
     Enqueue(Headers),
     /// A client opens a TCP connection.
-    Connect,
+    Connect(Connecting),
     /// The client of a connection sends.
     ClientSends(Sent),
     /// The upstream of a connection sends.
@@ -130,8 +131,8 @@ struct StepTable {
     set_shared_data: Option<Headers>,
     /// Another plugin with the same `vm_id` puts these items into queues that guests have registered, by their names.
     enqueue: Option<Headers>,
-    /// A client opens a TCP connection, for a network filter.
-    connect: Option<True>,
+    /// A client opens a TCP connection, for network filters: `true`, or a table.
+    connect: Option<Connecting>,
     /// The client of a connection sends.
     client_sends: Option<Sent>,
     /// The upstream of a connection sends.
@@ -168,7 +169,7 @@ impl TryFrom<StepTable> for Step {
             table.shut_down.map(|True| Action::ShutDown),
             table.set_shared_data.map(Action::SharedData),
             table.enqueue.map(Action::Enqueue),
-            table.connect.map(|True| Action::Connect),
+            table.connect.map(Action::Connect),
             table.client_sends.map(Action::ClientSends),
             table.upstream_sends.map(Action::UpstreamSends),
         ];

@@ -1,8 +1,8 @@
 //! TCP connections in a scenario.
 
-use super::super::format::{Sent, Step};
+use super::super::format::{Connecting, Sent, Step};
 use super::{Impossible, Player};
-use crate::connection::{Connection, ConnectionId};
+use crate::connection::{ConnectOptions, Connection, ConnectionId};
 
 /// A connection of the scenario.
 pub(super) struct PlayedConnection {
@@ -18,9 +18,20 @@ pub(super) enum Side {
 }
 
 impl Player<'_> {
-    pub(super) fn connect(&mut self, step: &Step, name: &str) -> Result<(), Impossible> {
-        let plugin = self.accepted(step.plugin.as_deref())?;
-        let id = self.host.connect(plugin);
+    pub(super) fn connect(
+        &mut self,
+        step: &Step,
+        name: &str,
+        connecting: &Connecting,
+    ) -> Result<(), Impossible> {
+        let chain = match &step.plugin {
+            Some(plugin) => vec![self.accepted(Some(plugin))?],
+            None => self.chain(connecting.plugins.as_deref())?,
+        };
+        let mut options = ConnectOptions::new();
+        options.worker = connecting.worker;
+        options.unreachable = connecting.is_refused();
+        let id = self.host.connect_through(&chain, &options);
         self.connections.push(PlayedConnection {
             name: name.to_owned(),
             id,
@@ -54,6 +65,12 @@ impl Player<'_> {
             match side {
                 Side::Client => self.host.close_by_client(id),
                 Side::Upstream => self.host.close_by_upstream(id),
+            }
+        }
+        if sent.resets() {
+            match side {
+                Side::Client => self.host.reset_by_client(id),
+                Side::Upstream => self.host.reset_by_upstream(id),
             }
         }
         self.pump();

@@ -248,7 +248,7 @@ impl<'a> Player<'a> {
             }
             Some(Action::Reply(reply)) => self.reply(name, reply)?,
             Some(Action::ReplyBody(more)) => self.reply_body(name, more)?,
-            Some(Action::Connect) => self.connect(step, name)?,
+            Some(Action::Connect(connecting)) => self.connect(step, name, connecting)?,
             Some(Action::ClientSends(sent)) => {
                 self.send_on_connection(name, Side::Client, sent)?;
             }
@@ -321,17 +321,7 @@ impl<'a> Player<'a> {
     }
 
     fn request(&mut self, name: &str, request: &ClientRequest) -> Result<(), Impossible> {
-        let chain: Vec<PluginId> = match &request.plugins {
-            Some(names) => names
-                .iter()
-                .map(|name| self.accepted(Some(name)))
-                .collect::<Result<_, _>>()?,
-            None => {
-                let all = self.plugins.iter().map(|playing| playing.name.as_str());
-                all.map(|name| self.accepted(Some(name)))
-                    .collect::<Result<_, _>>()?
-            }
-        };
+        let chain = self.chain(request.plugins.as_deref())?;
         let wire = request.wire();
         let id = self.host.open_through(&chain, wire);
         // Of streams of one name only the last can be looked at, but the others may go on.
@@ -375,6 +365,20 @@ impl<'a> Player<'a> {
     }
 
     /// The plugin of this name, or the first one, if there is one that has accepted its configuration.
+    /// The plugins of these names, or all of them.
+    fn chain(&self, names: Option<&[String]>) -> Result<Vec<PluginId>, Impossible> {
+        match names {
+            Some(names) => {
+                let names = names.iter().map(|name| self.accepted(Some(name)));
+                names.collect()
+            }
+            None => {
+                let all = self.plugins.iter().map(|playing| playing.name.as_str());
+                all.map(|name| self.accepted(Some(name))).collect()
+            }
+        }
+    }
+
     fn accepted(&self, name: Option<&str>) -> Result<PluginId, Impossible> {
         let playing = match name {
             Some(name) => self.plugins.iter().find(|playing| playing.name == name),

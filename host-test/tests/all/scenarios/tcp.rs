@@ -127,3 +127,66 @@ fn items_put_into_a_queue_reach_its_consumer_and_what_is_left_is_seen() {
     let last = only(&report).failures.last().expect("one");
     assert_eq!(last.observed, "no guest has registered the queue `other`");
 }
+
+#[test]
+fn a_connection_passes_all_plugins_or_those_that_it_names_on_its_worker() {
+    let folder = Folder::with_guest("");
+    folder.write("guest.wat", format!("(module {PINGS})"));
+    folder.write(
+        "deaf.wat",
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) (i32.const 1)))"#,
+    );
+    let report = folder.run(
+        r#"
+        host.workers = 2
+        [[plugin]]
+        name = "pings"
+        [[plugin]]
+        name = "deaf"
+        module = "deaf.wat"
+        [[step]]
+        connect = true
+        [[step]]
+        client_sends.chunks = ["ping"]
+        expect.connection.to_upstream = ""
+        expect.cost.callbacks.proxy_on_downstream_data.count = 2
+        [[step]]
+        connect = { plugins = ["pings"], worker = 1 }
+        [[step]]
+        client_sends.chunks = ["ping"]
+        expect.connection.to_upstream = "ping"
+        expect.cost.callbacks.proxy_on_downstream_data.count = 1
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
+fn a_connection_is_refused_or_broken_off() {
+    let folder = Folder::with_guest("");
+    folder.write("guest.wat", format!("(module {PINGS})"));
+    let report = folder.run(
+        r#"
+        [[step]]
+        connect = { refused = true }
+        expect.connection = { connected = false, closed_by = "no-upstream" }
+        [[step]]
+        connect = true
+        [[step]]
+        client_sends = { chunks = ["ping"], reset = true }
+        expect.connection = { to_upstream = "ping", upstream_reset = true, client_reset = false, closed_by = "client" }
+        [[step]]
+        connect = true
+        [[step]]
+        upstream_sends.reset = true
+        expect.connection = { client_reset = true, closed_by = "upstream" }
+        "#,
+    );
+    assert!(report.passed(), "{report}");
+    let wrong = folder.run("[[step]]\nconnect = false");
+    assert!(!wrong.passed());
+}
