@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::{Found, PropertyValue, metadata};
 use crate::grpc::status_of_http;
 use crate::headers::HeaderMap;
-use crate::state::{StreamContext, VmState};
+use crate::state::{StreamContext, ToUpstream, VmState};
 
 /// Where this host listens, as far as guests are told.
 const LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 10_000);
@@ -16,6 +16,8 @@ const UPSTREAM_LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 const DIRECTION_UNSPECIFIED: i64 = 0;
 /// What an access log says of a reply that came from the upstream.
 const VIA_UPSTREAM: &str = "via_upstream";
+/// Why Envoy could not connect, where the upstream refuses.
+const REFUSED: &str = "delayed connect error: Connection refused";
 /// The bits of `response.flags` (Envoy `stream_info.h`, `CoreResponseFlag`), by the beginning of the details.
 const FLAGS: &[(&str, i64)] = &[
     ("upstream_response_timeout", 1 << 2),
@@ -182,7 +184,7 @@ fn request(stream: &StreamContext, now: u64, name: &str) -> Option<PropertyValue
     Some(match name {
         "headers" => map(headers),
         "time" => PropertyValue::Timestamp(signed(stream.started)),
-        "protocol" => stream.protocol.into(),
+        "protocol" if stream.tcp.is_none() => stream.protocol.into(),
         "size" => {
             let declared = headers.and_then(|headers| headers.text("content-length"));
             match declared {
@@ -212,7 +214,7 @@ fn request(stream: &StreamContext, now: u64, name: &str) -> Option<PropertyValue
 
 fn response(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
     let headers = &stream.response.headers;
-    let (code, details, sent, complete) = {
+    let (code, details, sent, complete, flags) = {
         let facts = stream.common.lock();
         let code = facts.code.map(i64::from);
         (
@@ -220,6 +222,7 @@ fn response(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
             facts.details.clone(),
             count(facts.sent),
             facts.response_complete,
+            facts.flags,
         )
     };
     let visible = stream.response.headers_visible || stream.logging;
@@ -232,7 +235,7 @@ fn response(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
         "flags" => FLAGS
             .iter()
             .find(|(begin, _)| details.starts_with(begin))
-            .map_or(0, |(_, bit)| *bit)
+            .map_or(flags, |(_, bit)| *bit)
             .into(),
         "grpc_status" => {
             let told = [trailers, shown]
@@ -255,9 +258,13 @@ fn response(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
 
 fn upstream(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
     let reached = reached_upstream(stream);
+    let to_upstream = stream.common.lock().to_upstream;
+    let refused = to_upstream == Some(ToUpstream::Refused);
     Some(match name {
         "request_attempt_count" => i64::from(reached).into(),
-        _ if !reached => return None,
+        "transport_failure_reason" if refused => REFUSED.into(),
+        "transport_failure_reason" if to_upstream.is_some() => "".into(),
+        _ if !reached || (refused && name == "local_address") => return None,
         "address" | "port" => address(UPSTREAM, name)?,
         "local_address" => UPSTREAM_LOCAL.to_string().into(),
         "locality" | "transport_failure_reason" => "".into(),
@@ -268,8 +275,18 @@ fn upstream(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
 
 /// This host has one route, to one cluster. Their names are what a configuration without names of its own has.
 fn xds(stream: &StreamContext, name: &str) -> Option<PropertyValue> {
+    let is_connection = stream.tcp.is_some();
     Some(match name {
         "node" => node(),
+        // A TCP proxy has no routes, and a cluster when it connects.
+        "route_name" | "route_metadata" | "virtual_host_name" | "virtual_host_metadata"
+            if is_connection =>
+        {
+            return None;
+        }
+        "cluster_name" | "cluster_metadata" if is_connection && !reached_upstream(stream) => {
+            return None;
+        }
         "cluster_name" => "upstream".into(),
         "virtual_host_name" => "default".into(),
         "route_name" | "filter_chain_name" => "".into(),
@@ -314,10 +331,13 @@ fn address(address: SocketAddr, name: &str) -> Option<PropertyValue> {
     }
 }
 
-/// Whether the response is the upstream's.
+/// Whether the response is the upstream's, or a connection there was tried.
 pub(super) fn reached_upstream(stream: &StreamContext) -> bool {
     let facts = stream.common.lock();
-    facts.details == VIA_UPSTREAM || facts.details.starts_with("upstream_reset_after")
+    let tried = [Some(ToUpstream::Connected), Some(ToUpstream::Refused)];
+    tried.contains(&facts.to_upstream)
+        || facts.details == VIA_UPSTREAM
+        || facts.details.starts_with("upstream_reset_after")
 }
 
 /// Each name once, with all its values; no headers are an empty map.
