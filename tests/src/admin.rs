@@ -104,7 +104,7 @@ impl Admin {
     /// Where its files are.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// Another one with the same credentials, keys and records; while this one does not serve.
@@ -113,14 +113,16 @@ impl Admin {
     ///
     /// When its files cannot be copied.
     pub fn copy(&self) -> Result<Self> {
-        let folder = TempDir::with_prefix("postern-admin-")?;
-        for file in std::fs::read_dir(self.folder.path())? {
+        let temporary = TempDir::with_prefix("postern-admin-")?;
+        let folder = temporary.path().to_owned();
+        for file in std::fs::read_dir(&self.folder)? {
             let file = file?;
-            std::fs::copy(file.path(), folder.path().join(file.file_name()))?;
+            std::fs::copy(file.path(), folder.join(file.file_name()))?;
         }
         Ok(Self {
             binary: self.binary.clone(),
             folder,
+            _temporary: Some(temporary),
             public_key: self.public_key.clone(),
             operator: self.operator.clone(),
             serving: None,
