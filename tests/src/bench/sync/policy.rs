@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use postern_core::id::number_to_text;
 use serde_json::json;
 
 use super::super::seeded::Seeded;
@@ -15,6 +16,9 @@ const METHODS_PER_SERVICE: usize = 50;
 /// So many tokens are those of the first few persons in a policy of any size: a token's person never changes.
 const FIRST_TOKENS: usize = 100;
 const FIRST_PERSONS: usize = 10;
+
+/// The number in the id of the first token.
+const FIRST_ID: u64 = 1 << 40;
 
 /// How much there is of what.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +63,10 @@ pub(super) fn write(amounts: Amounts, path: &Path) -> Result<()> {
             amounts.persons
         };
         let person = number % persons.min(amounts.persons);
+        // As the registry makes them: texts of other ids are kept beside the table, and would be what is measured.
+        let id = number_to_text(FIRST_ID + number as u64);
         Ok(format!(
-            r#"{{"id":"t-{number}","person":"p-{person}","hash":"sha256:{hash}","expires_at":"never","active":true}}"#
+            r#"{{"id":"{id}","person":"p-{person}","hash":"sha256:{hash}","expires_at":"never","active":true}}"#
         ))
     })?;
     writeln!(file, "]}}")?;

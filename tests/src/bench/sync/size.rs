@@ -133,6 +133,7 @@ async fn fresh(
     let mut workers = Workers::connect(envoy.address("gateway-0")?).await?;
     let seen = workers.until(&request, 200, &[503]).await?;
     let took = seen.last.duration_since(start).as_secs_f64();
+    let spent = Spent::of(envoy.process_id())?;
     report.goal(
         "first sync, from the start of Envoy until in force in every worker",
         format!("{took:.1} s"),
@@ -142,6 +143,10 @@ async fn fresh(
     report.note(
         "  in the first worker",
         seconds(seen.first.duration_since(start)),
+    );
+    report.note(
+        "  Envoy's threads ran, and waited for a processor",
+        format!("{} and {}", seconds(spent.running), seconds(spent.waiting)),
     );
     // What workers keep for each other is written after that.
     tokio::time::sleep(Duration::from_secs(15)).await;
@@ -156,6 +161,7 @@ async fn fresh(
     );
 
     let mut longest: f64 = 0.0;
+    let before = Spent::of(envoy.process_id())?;
     for _ in 0..3 {
         let trap = request.clone().header("x-postern-test-trap", "1");
         let start = Instant::now();
@@ -171,6 +177,11 @@ async fn fresh(
         format!("{longest:.2} s"),
         format!("{RECOVERY:.0} s"),
         longest <= RECOVERY,
+    );
+    let spent = Spent::of(envoy.process_id())?.since(before);
+    report.note(
+        "  Envoy's threads ran, and waited for a processor, in all 3",
+        format!("{} and {}", seconds(spent.running), seconds(spent.waiting)),
     );
 
     setting.admin.kill()?;
