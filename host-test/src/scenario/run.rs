@@ -1,6 +1,7 @@
 //! Running scenarios: one, or many in parallel.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -218,6 +219,9 @@ impl Modules {
             .get_or_init(|| {
                 let loader = LoadOptions::new().profile(profile).abi_lenient(lenient);
                 loader.open(path).map_err(|error| match error {
+                    crate::LoadError::Read { ref source, .. } if source.kind() == ErrorKind::NotFound => {
+                        format!("the module {error}: it is not built yet, or `host.module` names another place")
+                    }
                     crate::LoadError::Read { .. } => format!("the module {error}"),
                     error => format!("the module {}: {error}", path.display()),
                 })

@@ -66,6 +66,22 @@ fn a_file_with_a_mistake_is_reported_and_the_others_run() {
 }
 
 #[test]
+fn a_module_that_is_not_there_comes_with_advice() {
+    let folder = Folder::with_guest(GUEST);
+    folder.write(
+        "s.toml",
+        "host.module = 'gone.wasm'\n[[step]]\nrequest = {}\nexpect.status = 200\n",
+    );
+    let output = run(&folder, &["s.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("gone.wasm: No such file") && told.contains("it is not built yet"),
+        "{told}"
+    );
+}
+
+#[test]
 fn nobody_reading_the_output_on_is_no_failure() {
     let folder = Folder::with_guest(GUEST);
     folder.write(
