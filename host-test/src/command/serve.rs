@@ -21,9 +21,9 @@ pub(crate) struct ServeArgs {
     /// Take a module with an extended ABI version, such as 0.2.100, for one of 0.2.1.
     #[arg(long)]
     abi_lenient: bool,
-    /// The plugin configuration. When the file changes, the new contents are given to the plugin.
+    /// The plugin configuration; empty without this. When the file changes, the new contents are given to the plugin.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
     /// The VM configuration.
     #[arg(long, value_name = "FILE")]
     vm_config: Option<PathBuf>,

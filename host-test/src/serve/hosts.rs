@@ -25,7 +25,8 @@ impl Hosts {
     /// Reads the files.
     pub(super) fn new(options: &Options) -> Result<Self, ServeError> {
         let clusters = options.clusters.iter().map(|text| parse_cluster(text));
-        let vm_configuration = options.vm_config.as_ref().map(|path| read(path));
+        let contents =
+            |path: &Option<PathBuf>| path.as_deref().map_or_else(|| Ok(Vec::new()), read);
         for name in &options.env {
             if std::env::var(name).is_err() {
                 // Envoy leaves such a key out as well; the value is never shown.
@@ -36,10 +37,10 @@ impl Hosts {
         }
         Ok(Self {
             clusters: Arc::new(clusters.collect::<Result<_, _>>()?),
-            configuration: read(&options.config)?,
+            configuration: contents(&options.config)?,
             wasm: read(&options.wasm)?,
             options: options.clone(),
-            vm_configuration: vm_configuration.transpose()?.unwrap_or_default(),
+            vm_configuration: contents(&options.vm_config)?,
             shared: SharedState::new(),
         })
     }
@@ -49,8 +50,8 @@ impl Hosts {
         self.options.wasm.clone()
     }
 
-    /// The file of the configuration.
-    pub(super) fn configuration_path(&self) -> PathBuf {
+    /// The file of the configuration, if it has one.
+    pub(super) fn configuration_path(&self) -> Option<PathBuf> {
         self.options.config.clone()
     }
 

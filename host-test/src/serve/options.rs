@@ -20,8 +20,8 @@ pub struct Options {
     pub wasm: PathBuf,
     /// How it is loaded: the host to behave as, and what to make of an extended ABI version.
     pub load: LoadOptions,
-    /// The plugin configuration; watched for changes.
-    pub config: PathBuf,
+    /// The plugin configuration; empty without a file. The file is watched for changes.
+    pub config: Option<PathBuf>,
     /// The VM configuration.
     pub vm_config: Option<PathBuf>,
     /// Where to listen; port 0 for any free port.

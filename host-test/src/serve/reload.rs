@@ -51,11 +51,12 @@ impl Watched {
 /// Reads the files again and again, and has the workers run what they say. What is refused changes nothing.
 pub(super) async fn watch(mut hosts: Hosts, workers: Workers) {
     let mut wasm = Watched::new(hosts.wasm_path(), &hosts.wasm);
-    let mut configuration = Watched::new(hosts.configuration_path(), &hosts.configuration);
+    let path = hosts.configuration_path();
+    let mut configuration = path.map(|path| Watched::new(path, &hosts.configuration));
     loop {
         tokio::time::sleep(INTERVAL).await;
         let code = wasm.changed();
-        let contents = configuration.changed();
+        let contents = configuration.as_mut().and_then(Watched::changed);
         if code.is_none() && contents.is_none() {
             continue;
         }

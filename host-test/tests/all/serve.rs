@@ -218,6 +218,25 @@ fn a_refused_configuration_at_the_start_ends_the_command() {
 }
 
 #[test]
+fn a_filter_without_a_configuration_is_served_with_an_empty_one() {
+    const UNCONFIGURED: &str = r#"(module
+  (import "env" "proxy_send_local_response" (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+  (func (export "proxy_on_configure") (param i32) (param $size i32) (result i32) (i32.eqz (local.get $size)))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $respond (i32.const 204) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const -1)))
+    (i32.const 1)))"#;
+    let directory = tempfile::tempdir().expect("a directory");
+    let served =
+        Served::start_unconfigured(directory.path(), UNCONFIGURED, "http://127.0.0.1:1", &[]);
+    let answer = served.get("/");
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+}
+
+#[test]
 fn it_stops_when_it_is_told_to() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("config"), "a").expect("written");

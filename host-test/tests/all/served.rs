@@ -18,17 +18,20 @@ pub(crate) struct Served {
 impl Served {
     /// Starts the command with this guest; the configuration is in the directory.
     pub(crate) fn start(directory: &Path, guest: &str, upstream: &str, options: &[&str]) -> Self {
+        let options = [&["--config", "config"], options].concat();
+        Self::start_unconfigured(directory, guest, upstream, &options)
+    }
+
+    /// Starts the command with this guest and no configuration.
+    pub(crate) fn start_unconfigured(
+        directory: &Path,
+        guest: &str,
+        upstream: &str,
+        options: &[&str],
+    ) -> Self {
         std::fs::write(directory.join("guest.wat"), guest).expect("written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_postern-host"))
-            .args([
-                "serve",
-                "--wasm",
-                "guest.wat",
-                "--config",
-                "config",
-                "--ready-file",
-                "ready",
-            ])
+            .args(["serve", "--wasm", "guest.wat", "--ready-file", "ready"])
             .args(["--upstream", upstream])
             .args(options)
             .current_dir(directory)
