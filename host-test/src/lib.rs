@@ -77,6 +77,11 @@
 
 #![warn(missing_docs)]
 
+/// The introduction for newcomers, so that its example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/host/README.md")]
+struct Introduction;
+
 mod abi;
 mod attributes;
 pub mod bench;

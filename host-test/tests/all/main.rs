@@ -28,6 +28,7 @@ mod lint;
 mod loading;
 mod local_responses;
 mod metadata;
+mod options;
 mod profiles;
 mod properties;
 mod recorded;
