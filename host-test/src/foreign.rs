@@ -80,7 +80,7 @@ pub(crate) fn call(state: &mut VmState, name: &[u8], arguments: &[u8]) -> Option
     let outcome = match name {
         "compress" => compression::compress(arguments).map(Some),
         "uncompress" => compression::uncompress(arguments).map(Some),
-        // This host has one route, which a request cannot leave.
+        // The route is looked up behind all filters in any case: nothing is kept that could be cleared.
         "clear_route_cache" => Ok(None),
         "declare_property" => filter_state::declare_property(state, arguments).map(|()| None),
         "set_envoy_filter_state" => {

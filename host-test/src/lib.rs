@@ -73,7 +73,6 @@
 //! - A queue's consumer in another host is told when something happens there.
 //! - Envoy has no limits but that on memory.
 //! - Workers and the main thread take turns.
-//! - A connection has one TCP filter, always gets to its upstream, and knows no reset: either side can only end what it sends.
 
 #![warn(missing_docs)]
 
