@@ -36,7 +36,7 @@ pub use audit::AuditLine;
 pub use change::{Actor, Change};
 pub use compact::Compacted;
 pub use error::{Invalid, RegistryError};
-pub use import::Imported;
+pub use import::{Allowed, Imported};
 pub use log::{Log, LogReader};
 pub use records::Kind;
 pub use status::Report;

@@ -38,7 +38,7 @@ impl Service {
         let admin = arguments.admin.clone();
         let run = |words: &'static [&'static str]| run(&admin, &folder, words);
         write_policy(arguments, &folder.join("policy.json"))?;
-        run(&["policy", "import", "policy.json"]).await?;
+        run(&["policy", "import", "--vouch", "policy.json"]).await?;
         let operator = run(&["operator", "new", "bench"]).await?;
         let keys = run(&["head-key", "new", "head.key"]).await?;
         let key = keys.lines().last().unwrap_or_default();

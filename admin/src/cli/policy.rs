@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use postern_admin::registry::Kind;
+use postern_admin::registry::{Allowed, Kind};
 use postern_core::feed::Put;
 use postern_core::policy::document::{Document, FromJson, Service};
 
@@ -19,6 +19,12 @@ pub(crate) enum Command {
     Import {
         /// The document
         file: PathBuf,
+        /// Takes tokens that the registry does not know, by their hashes alone: you vouch that none can be guessed
+        #[arg(long)]
+        vouch: bool,
+        /// Lets the document make good again what the registry has deactivated, ended or voided
+        #[arg(long)]
+        revive: bool,
     },
 }
 
@@ -50,13 +56,22 @@ impl Command {
                 let (_, document) = context.registry.document().await?;
                 print_json(&document)
             }
-            Self::Import { file } => {
+            Self::Import {
+                file,
+                vouch,
+                revive,
+            } => {
                 let document: Document = read(&file)?;
+                let allowed = Allowed {
+                    vouched: vouch,
+                    revived: revive,
+                };
                 let (counts, revision) = context
-                    .change(|change| {
-                        Box::pin(
-                            async move { Ok((change.import(document).await?, change.revision())) },
-                        )
+                    .change(move |change| {
+                        Box::pin(async move {
+                            let counts = change.import(document, allowed).await?;
+                            Ok((counts, change.revision()))
+                        })
                     })
                     .await?;
                 let words = format!("{counts}; revision {revision}");

@@ -63,13 +63,13 @@ fn a_policy_goes_in_and_comes_out_again() {
     let example =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/examples/team/policy.json");
     let example = example.to_str().expect("UTF-8");
-    succeed(folder.path(), &["policy", "import", example]);
+    succeed(folder.path(), &["policy", "import", "--vouch", example]);
     let once = succeed(folder.path(), &["policy", "export"]);
     let exported = folder.path().join("exported.json");
     std::fs::write(&exported, &once).expect("written");
     let other = tempfile::tempdir().expect("a folder");
     let exported = exported.to_str().expect("UTF-8");
-    succeed(other.path(), &["policy", "import", exported]);
+    succeed(other.path(), &["policy", "import", "--vouch", exported]);
     assert_eq!(succeed(other.path(), &["policy", "export"]), once);
     let policy: serde_json::Value = serde_json::from_str(&once).expect("JSON");
     assert!(
@@ -254,7 +254,12 @@ fn who_may_call_is_said_in_one_command_each() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/examples/team/policy.json");
     succeed(
         folder,
-        &["policy", "import", example.to_str().expect("UTF-8")],
+        &[
+            "policy",
+            "import",
+            "--vouch",
+            example.to_str().expect("UTF-8"),
+        ],
     );
     let export = || -> serde_json::Value {
         serde_json::from_str(&succeed(folder, &["policy", "export"])).expect("JSON")

@@ -8,6 +8,7 @@ mod faults;
 mod feed;
 mod gateway;
 mod http;
+mod import;
 mod process;
 mod registry;
 mod service;

@@ -65,7 +65,7 @@ fn import(setting: &Setting, amounts: Amounts) -> Result<()> {
     policy::write(amounts, &setting.admin.folder().join("policy.json"))?;
     setting
         .admin
-        .command(&["policy", "import", "policy.json"])
+        .command(&["policy", "import", "--vouch", "policy.json"])
         .map(drop)
 }
 
