@@ -11,12 +11,25 @@ use crate::scenario::format::{FailurePolicyName, Setup};
 /// The route timeout that Envoy has without one in its configuration.
 const UPSTREAM: &str = "upstream";
 
+/// The cluster of the TCP proxy, and one that refuses connections.
+pub(crate) const TCP: &str = "tcp-upstream";
+pub(crate) const TCP_REFUSED: &str = "tcp-refused";
+
+/// What is before a TCP proxy.
+pub(crate) struct Tcp {
+    /// The set-ups of the filters.
+    pub(crate) filters: Vec<Setup>,
+    pub(crate) refused: bool,
+}
+
 /// One listener with the filter in it.
 pub(crate) struct Listener<'a> {
     pub(crate) name: String,
     pub(crate) setup: &'a Setup,
     pub(crate) vm_id: String,
     pub(crate) module: &'a Path,
+    /// It is for TCP connections, through these filters.
+    pub(crate) tcp: Option<Tcp>,
 }
 
 /// The whole configuration: listeners whose routes all lead to one upstream, and clusters that filters can call.
@@ -66,6 +79,26 @@ fn listener(listener: &Listener<'_>) -> Value {
         .iter()
         .map(|kind| json!({ "upgrade_type": kind }))
         .collect();
+    if let Some(tcp) = &listener.tcp {
+        let cluster = if tcp.refused { TCP_REFUSED } else { TCP };
+        let filters = tcp.filters.iter();
+        let mut filters: Vec<Value> = filters
+            .map(|setup| filter(listener, setup, "network"))
+            .collect();
+        filters.push(json!({
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "front",
+                "cluster": cluster,
+            },
+        }));
+        return json!({
+            "name": listener.name,
+            "address": address(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "filter_chains": [{ "filters": filters }],
+        });
+    }
     let mut value = json!({
         "name": listener.name,
         "address": address(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -82,7 +115,7 @@ fn listener(listener: &Listener<'_>) -> Value {
                     "domains": ["*"],
                     "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": UPSTREAM } }],
                 }] },
-                "http_filters": [filter(listener), {
+                "http_filters": [filter(listener, setup, "http"), {
                     "name": "envoy.filters.http.router",
                     "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
                 }],
@@ -95,8 +128,7 @@ fn listener(listener: &Listener<'_>) -> Value {
     value
 }
 
-fn filter(listener: &Listener<'_>) -> Value {
-    let setup = listener.setup;
+fn filter(listener: &Listener<'_>, setup: &Setup, kind: &str) -> Value {
     let policy = match setup.failure_policy {
         None | Some(FailurePolicyName::FailClosed) => "FAIL_CLOSED",
         Some(FailurePolicyName::FailOpen) => "FAIL_OPEN",
@@ -129,7 +161,7 @@ fn filter(listener: &Listener<'_>) -> Value {
     json!({
         "name": "filter",
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"),
             "config": config,
         },
     })

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::Scenario;
-use super::super::format::{Action, PeerReply, PeerResponse, Rule};
+use super::super::format::{Action, PeerReply, PeerResponse, Rule, Setup};
 use super::super::upstream::Peer;
 use super::client::Client;
 use super::host_side::StepSeen;
 use super::record::{self, Lines};
+use super::tcp::{self, Connections};
 use super::{CompareError, Played, module_of, step_name};
-use crate::envoy::bootstrap::{Listener, bootstrap};
+use crate::envoy::bootstrap::{self, Listener, Tcp};
 use crate::envoy::message::Message;
 use crate::envoy::origin::{Answer, Origin};
 use crate::envoy::{Envoy, EnvoyError, Logged};
@@ -45,6 +46,12 @@ pub(super) fn play(
             origins.insert(name.clone(), origin);
         }
     }
+    let tcp_upstream = TcpListener::bind("127.0.0.1:0")?;
+    if scenarios.iter().any(tcp::is_tcp) {
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        addresses.insert(bootstrap::TCP.to_owned(), tcp_upstream.local_addr()?);
+        addresses.insert(bootstrap::TCP_REFUSED.to_owned(), free);
+    }
     let mut listeners = Vec::new();
     let mut environment = BTreeMap::new();
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -61,9 +68,13 @@ pub(super) fn play(
             setup: &scenario.setup,
             vm_id: scenario.setup.vm_id.clone().unwrap_or_default(),
             module: code,
+            tcp: tcp::is_tcp(scenario).then(|| Tcp {
+                filters: filters(scenario),
+                refused: tcp::is_refused(scenario),
+            }),
         })
         .collect();
-    let bootstrap = bootstrap(&listeners, upstream.address(), &addresses);
+    let bootstrap = bootstrap::bootstrap(&listeners, upstream.address(), &addresses);
     let mut envoy = Envoy::start(binary, &folder.0, &bootstrap, &BTreeMap::new())?;
     let ports = envoy.listeners(scenarios.len())?;
     // What its start was like is not compared: it has a VM on the main thread, and so on.
@@ -78,7 +89,7 @@ pub(super) fn play(
                 scenario.clusters.get(name).map_or(&[], Vec::as_slice),
             ));
         }
-        let mut lines = play_one(scenario, steps, address, &mut envoy)?;
+        let mut lines = play_one(scenario, steps, address, &tcp_upstream, &mut envoy)?;
         for request in upstream.take_received() {
             write_request("upstream", &request, &mut lines);
         }
@@ -96,12 +107,14 @@ fn play_one(
     scenario: &Scenario,
     steps: &[StepSeen],
     address: SocketAddr,
+    tcp_upstream: &TcpListener,
     envoy: &mut Envoy,
 ) -> Result<Vec<String>, CompareError> {
     let mut lines = Vec::new();
     // With each client, whether its response has been read.
     let mut clients: BTreeMap<String, (Client, bool)> = BTreeMap::new();
     let last = StepSeen::default();
+    let mut connections = Connections::new(address, tcp_upstream)?;
     for (index, step) in scenario.steps.iter().enumerate() {
         let seen = steps.get(index).unwrap_or(&last);
         let name = step.stream.clone().unwrap_or_default();
@@ -117,7 +130,8 @@ fn play_one(
             }
             Some(Action::Disconnect) => drop(clients.remove(&name)),
             Some(Action::Advance(by)) => std::thread::sleep(*by),
-            _ => {}
+            Some(action) => connections.act(&name, action)?,
+            None => {}
         }
         let mut answer = None;
         if let Some((client, answered)) = clients.get_mut(&name)
@@ -132,6 +146,9 @@ fn play_one(
             }
         }
         write_log(&envoy.take_log(seen.traced)?, &mut lines);
+        if let Some(got) = &seen.got {
+            connections.note(&name, got, &mut lines)?;
+        }
         if let Some(answer) = answer {
             write_answer(&answer, &mut lines);
         }
@@ -141,6 +158,21 @@ fn play_one(
     let seen = steps.last().unwrap_or(&last);
     write_log(&envoy.take_log(seen.traced)?, &mut lines);
     Ok(lines)
+}
+
+/// The set-ups of the TCP filters.
+fn filters(scenario: &Scenario) -> Vec<Setup> {
+    if scenario.plugins.is_empty() {
+        return vec![scenario.setup.clone()];
+    }
+    let plugins = scenario.plugins.iter().map(|plugin| {
+        let mut setup = scenario.setup.clone();
+        setup.plugin_name = Some(plugin.name.clone());
+        setup.configuration = plugin.configuration.clone().or(setup.configuration);
+        setup.failure_policy = plugin.failure_policy.or(setup.failure_policy);
+        setup
+    });
+    plugins.collect()
 }
 
 /// What a peer with these rules does.

@@ -8,6 +8,7 @@ use super::super::format::{Action, PeerReply, Step};
 use super::super::observed::StreamSeen;
 use super::super::play::Player;
 use super::record::{self, Lines};
+use super::tcp::Got;
 use super::{Played, step_name};
 use crate::callout::Callout;
 use crate::codec::{self, request_head};
@@ -33,12 +34,16 @@ pub(super) struct StepSeen {
     /// The response does not come to an end for its client.
     pub(super) endless: bool,
     pub(super) status: u16,
+    /// What the sides of the step's connection had got before it, and behind it.
+    pub(super) got: Option<Got>,
 }
 
 /// Plays a scenario. Streams that are still open at its end are broken off by their clients.
 pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, String> {
     let seed = scenario.setup.seed.unwrap_or(0);
-    let mut player = Player::new(scenario, module, std::slice::from_ref(module), seed, true);
+    // Plugins that name a module of their own are not compared.
+    let modules = vec![module.clone(); scenario.plugin_names().len()];
+    let mut player = Player::new(scenario, module, &modules, seed, true);
     if let Some(refused) = player.start().refused {
         return Err(format!("the configuration is refused: {refused}"));
     }
@@ -49,6 +54,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
     let mut streams: Vec<(String, Exchange)> = Vec::new();
     let mut open: BTreeMap<String, bool> = BTreeMap::new();
     let mut calls = Vec::new();
+    let mut connections: BTreeMap<String, (Got, bool)> = BTreeMap::new();
     for (index, step) in scenario.steps.iter().enumerate() {
         let mut observed = player.step(step).map_err(|impossible| impossible.0)?;
         // A real answer takes a moment, in which replies of clusters come.
@@ -64,6 +70,7 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         observed.callouts.append(&mut later.callouts);
         observed.log.append(&mut later.log);
         observed.stream = later.stream.or(observed.stream);
+        observed.connection = later.connection.or(observed.connection);
         let traced = Trace::new(player.take_trace())
             .without_ticks()
             .lines()
@@ -77,6 +84,15 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
         lines.extend(log(&observed.log));
         calls.append(&mut observed.callouts);
         let name = step.stream.clone().unwrap_or_default();
+        if let (Some(seen), Some(action)) = (&observed.connection, &step.action) {
+            let (got, closed) = connections.entry(name.clone()).or_default();
+            if matches!(action, Action::Connect(_)) {
+                *got = Got::default();
+            }
+            got.note(seen, action, &mut lines);
+            *closed = seen.closed.is_some();
+            this.got = Some(*got);
+        }
         if let (Some(StreamSeen { exchange, state }), Some(_)) = (observed.stream, &step.action) {
             this.ended = state == StreamState::Finished;
             this.answered = this.ended && exchange.response.is_some();
@@ -94,6 +110,9 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
             streams.push((name, exchange));
         }
         seen.push(this);
+    }
+    if connections.values().any(|(_, closed)| !closed) {
+        return Err("a connection is open at the end: let both of its sides end".to_owned());
     }
     let left: Vec<String> = open
         .into_iter()

@@ -8,6 +8,7 @@ mod envoy_side;
 mod host_side;
 mod mask;
 mod record;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -220,7 +221,15 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if scenario.setup.envoy_headers == Some(false) {
         return Err("Envoy adds its headers".to_owned());
     }
-    if !scenario.plugins.is_empty() || !scenario.routes.is_empty() {
+    let tcp = tcp::is_tcp(scenario);
+    let others = scenario.plugins.iter().any(|plugin| {
+        let plain = plugin.module.is_none() && plugin.vm_configuration.is_none();
+        !plain || plugin.vm_id.is_some() || plugin.root_id.is_some()
+    });
+    if tcp && others {
+        return Err("plugins with VMs of their own kind are not compared".to_owned());
+    }
+    if (!tcp && !scenario.plugins.is_empty()) || !scenario.routes.is_empty() {
         return Err("chains of several plugins and routes are not compared".to_owned());
     }
     if !scenario.setup.dns.is_empty() || scenario.setup.capabilities.is_some() {
@@ -260,6 +269,12 @@ fn check_step(step: &Step) -> Result<(), String> {
         Some(Action::Advance(by)) if *by > LONGEST_ADVANCE => {
             Err(format!("time is real in Envoy, and {by:?} are too long"))
         }
+        Some(Action::Connect(connecting))
+            if connecting.worker.is_some() || connecting.plugins.is_some() =>
+        {
+            Err("a connection's `worker` and `plugins` cannot be chosen in Envoy".to_owned())
+        }
+        Some(Action::Connect(_) | Action::ClientSends(_) | Action::UpstreamSends(_)) => Ok(()),
         None
         | Some(Action::Request(_) | Action::Body(_) | Action::Disconnect | Action::Advance(_)) => {
             Ok(())
@@ -276,6 +291,9 @@ fn step_name(index: usize, step: &Step) -> String {
             let path = request.path.as_ref().map_or(&b"/"[..], Bytes::as_slice);
             format!("{} {}", method.escape_ascii(), path.escape_ascii())
         }
+        Some(Action::Connect(_)) => "connect".to_owned(),
+        Some(Action::ClientSends(_)) => "client".to_owned(),
+        Some(Action::UpstreamSends(_)) => "upstream".to_owned(),
         Some(Action::Body(_)) => "body".to_owned(),
         Some(Action::Disconnect) => "disconnect".to_owned(),
         Some(Action::Advance(by)) => format!("advance {by:?}"),
