@@ -98,7 +98,7 @@ pub async fn verify(database: &Database, feed: &str) -> Result<Verified, Mainten
             return Err(MaintenanceError::Damaged(line));
         }
     }
-    let registry = Registry::open(database.clone(), feed).await?;
+    let registry = Registry::open_existing(database.clone(), feed).await?;
     let found = registry.load().await?;
     let log = registry.read_log().await?;
     let stored = log.position().digest;

@@ -75,17 +75,40 @@ struct Shared {
 }
 
 impl Registry {
-    /// Opens the registry of one feed in a database, and makes the feed if there is none. The policy is read into memory
-    /// when it is first needed, since most commands need none of it.
+    /// Opens the registry of the feed in a database, and makes the feed if the database is new. The policy is read into
+    /// memory when it is first needed, since most commands need none of it.
     ///
     /// # Errors
-    /// [`RegistryError::Database`].
+    /// [`RegistryError::UnknownFeed`] if the database has a feed of another name, [`RegistryError::Database`].
     pub async fn open(database: Database, feed: &str) -> Result<Self, RegistryError> {
-        sqlx::query("INSERT INTO feed (name, epoch, revision, digest, floor) VALUES ($1, 1, 0, $2, 0) ON CONFLICT DO NOTHING")
-            .bind(feed)
-            .bind(Digest::default().to_hex())
-            .execute(database.pool())
+        // A name with a slip of the pen must not become a feed: nothing would be in it, and nobody would read it.
+        sqlx::query(
+            "INSERT INTO feed (name, epoch, revision, digest, floor) SELECT $1, 1, 0, $2, 0 \
+             WHERE NOT EXISTS (SELECT 1 FROM feed)",
+        )
+        .bind(feed)
+        .bind(Digest::default().to_hex())
+        .execute(database.pool())
+        .await?;
+        Self::open_existing(database, feed).await
+    }
+
+    /// As [`open`](Self::open), for a database that is not new.
+    ///
+    /// # Errors
+    /// [`RegistryError::UnknownFeed`], [`RegistryError::Database`].
+    pub async fn open_existing(database: Database, feed: &str) -> Result<Self, RegistryError> {
+        let names = sqlx::query("SELECT name FROM feed ORDER BY name")
+            .fetch_all(database.pool())
             .await?;
+        let names: Result<Vec<String>, _> = names.iter().map(|row| row.try_get(0)).collect();
+        let names = names?;
+        if names.iter().all(|name| name != feed) {
+            return Err(RegistryError::UnknownFeed {
+                asked: feed.to_owned(),
+                known: names,
+            });
+        }
         let mut session = Session::begin(&database).await?;
         let position = position(session.connection()?, feed).await?;
         session.commit().await?;

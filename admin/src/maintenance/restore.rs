@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{MaintenanceError, Verified, verified, verify};
 use crate::database::{Database, Lock};
-use crate::registry::{AuditLine, Registry};
+use crate::registry::{AuditLine, Registry, RegistryError};
 
 /// Lines of the audit log that are shown as lost, at most.
 const MAX_LOST: u32 = 1_000;
@@ -88,11 +88,15 @@ pub async fn restore(
     // A backup can be restored twice, and the database may be lost: the clock makes an epoch that no gateway has seen.
     let known = prospect.before.as_ref().map_or(0, |before| before.epoch);
     let epoch = now.as_secs().max(known.max(prospect.backup.epoch) + 1);
-    sqlx::query("UPDATE feed SET epoch = $1 WHERE name = $2")
+    let raised = sqlx::query("UPDATE feed SET epoch = $1 WHERE name = $2")
         .bind(i64::try_from(epoch).unwrap_or(i64::MAX))
         .bind(feed.to_owned())
         .execute(database.pool())
         .await?;
+    if raised.rows_affected() != 1 {
+        let words = format!("the epoch of the feed \"{feed}\" cannot be raised");
+        return Err(MaintenanceError::Damaged(words));
+    }
     // All of it into the one file that is moved.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
         .execute(database.pool())
@@ -135,14 +139,23 @@ async fn compare(
     if !target.exists() {
         return Ok(prospect);
     }
-    let registry = Registry::open(database.clone(), feed).await?;
+    let registry = Registry::open_existing(database.clone(), feed).await?;
     let latest = registry.audit(None, None, 1).await?;
     let known = latest.first().map_or(0, |line| line.id);
-    // A backup is restored when the database is damaged, too.
-    if let Err(error) = compare_with(&mut prospect, known, target, feed).await {
-        prospect.unreadable = Some(error.to_string());
+    match compare_with(&mut prospect, known, target, feed).await {
+        Ok(()) => Ok(prospect),
+        // It is a backup of something else.
+        Err(MaintenanceError::Registry(RegistryError::UnknownFeed { asked, known }))
+            if !known.is_empty() =>
+        {
+            Err(RegistryError::UnknownFeed { asked, known }.into())
+        }
+        // A backup is restored when the database is damaged, too.
+        Err(error) => {
+            prospect.unreadable = Some(error.to_string());
+            Ok(prospect)
+        }
     }
-    Ok(prospect)
 }
 
 async fn compare_with(
@@ -152,7 +165,7 @@ async fn compare_with(
     feed: &str,
 ) -> Result<(), MaintenanceError> {
     let old = Database::open_unlocked(target, None).await?;
-    let registry = Registry::open(old.clone(), feed).await?;
+    let registry = Registry::open_existing(old.clone(), feed).await?;
     let position = registry.position();
     prospect.before = Some(verified(position.epoch, position.revision, position.digest));
     prospect.lost = registry.audit(None, None, MAX_LOST).await?;

@@ -19,6 +19,14 @@ pub enum RegistryError {
         /// Its id, or its name.
         id: String,
     },
+    /// The database has no feed of this name.
+    #[error("the database has no feed \"{asked}\"{}", known_feeds(.known))]
+    UnknownFeed {
+        /// The name that was asked for.
+        asked: String,
+        /// The names that the database has.
+        known: Vec<String>,
+    },
     /// There is one already.
     #[error("there is a {kind} \"{id}\" already")]
     Exists {
@@ -144,6 +152,13 @@ pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
             || error.is_foreign_key_violation()
             || error.is_check_violation()
     })
+}
+
+fn known_feeds(names: &[String]) -> String {
+    if names.is_empty() {
+        return "; nothing was written to it yet".to_owned();
+    }
+    format!("; it has \"{}\": see --feed", names.join("\", \""))
 }
 
 fn faults(faults: &[PolicyFault]) -> String {

@@ -81,3 +81,42 @@ fn a_damaged_backup_is_refused_and_the_database_stays() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn a_feed_whose_name_is_mistyped_is_refused_by_every_command_and_not_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    let before = succeed(folder, &["verify"]);
+    for command in [
+        &["verify"][..],
+        &["restore", "backup.db"],
+        &["restore", "backup.db", "--yes"],
+        &["person", "list"],
+        &["policy", "export"],
+    ] {
+        let refused = fail(folder, &[command, &["--feed", "defualt"]].concat());
+        assert!(
+            refused.contains("no feed \"defualt\"") && refused.contains("it has \"default\""),
+            "{command:?}: {refused}"
+        );
+    }
+    assert_eq!(succeed(folder, &["verify"]), before);
+}
+
+#[test]
+fn an_empty_file_is_no_backup_that_is_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    std::fs::write(folder.join("backup.db"), "").expect("written");
+    for command in [
+        &["--database", "backup.db", "verify"][..],
+        &["restore", "backup.db", "--yes"],
+    ] {
+        let refused = fail(folder, command);
+        assert!(refused.contains("no feed"), "{command:?}: {refused}");
+    }
+    assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+}
