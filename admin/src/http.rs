@@ -54,7 +54,10 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/v1/feeds/{feed}", get(feed::head))
         .route("/v1/feeds/{feed}/pages/{page}", get(feed::page))
-        .route("/v1/status", post(feed::status))
+        .route(
+            "/v1/status",
+            post(feed::status).layer(DefaultBodyLimit::max(feed::MAX_STATUS)),
+        )
         .route("/v1/tokens", get(tokens::list).post(tokens::generate))
         .route("/v1/tokens/import", post(tokens::import))
         .route("/v1/tokens/{id}", get(tokens::show).delete(tokens::delete))

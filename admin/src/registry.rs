@@ -39,7 +39,7 @@ pub use error::{Invalid, RegistryError};
 pub use import::{Allowed, Imported};
 pub use log::{Log, LogReader};
 pub use records::Kind;
-pub use status::Report;
+pub use status::{Health, Report};
 pub use token_list::{TokenFilter, TokenState, TokenView};
 pub use writer::Work;
 

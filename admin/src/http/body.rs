@@ -8,7 +8,7 @@ use postern_core::policy::document::FromJson;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{MAX_BODY, Problem};
+use super::Problem;
 
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
@@ -70,7 +70,12 @@ async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
         .await
         .map_err(|rejection| {
             let status = rejection.status();
-            Problem::with_status(status, format!("At most {MAX_BODY} bytes, all of them"))
+            let detail = if status == StatusCode::PAYLOAD_TOO_LARGE {
+                "The body is longer than what is sent here may be"
+            } else {
+                "The body did not come whole"
+            };
+            Problem::with_status(status, detail)
         })
 }
 

@@ -10,7 +10,7 @@ use postern_core::time::Timestamp;
 use super::auth::Operator;
 use super::{App, Problem};
 use crate::clock::now;
-use crate::registry::Report;
+use crate::registry::Health;
 
 /// What a virtual machine said longer ago, in seconds, says nothing of its gateway now: it may be gone.
 const LATE: u64 = 600;
@@ -21,7 +21,7 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     let registry = &app.registry;
     let gateways = registry.gateways().await?;
-    let reports = registry.reports().await?;
+    let reports = registry.health().await?;
     let (position, counters) = (registry.position(), registry.counters());
     let mut text = Text::default();
     text.family("revision", "gauge", "The revision of the policy");
@@ -79,8 +79,8 @@ pub(super) async fn metrics(
     Ok(([(header::CONTENT_TYPE, content_type)], text.text).into_response())
 }
 
-fn of_gateways(text: &mut Text, reports: &[Report], now: Timestamp) {
-    let age = |report: &Report| now.as_secs().saturating_sub(report.received_at.as_secs());
+fn of_gateways(text: &mut Text, reports: &[Health], now: Timestamp) {
+    let age = |report: &Health| now.as_secs().saturating_sub(report.received_at.as_secs());
     let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
     let mut behind: BTreeMap<&str, u64> = BTreeMap::new();
     for report in reports {

@@ -17,6 +17,17 @@ const MAX_USED: usize = 1_000;
 /// A change has this many seconds to be in force, before a gateway that lacks it counts as behind.
 const SLACK: i64 = 10;
 
+/// How a virtual machine of a gateway is, of its last report.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The gateway.
+    pub gateway: String,
+    /// When the report came.
+    pub received_at: Timestamp,
+    /// As in [`Report`].
+    pub behind: u64,
+}
+
 /// The last report of a virtual machine of a gateway.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Report {
@@ -57,8 +68,16 @@ impl Registry {
             address: "gateway".to_owned(),
         };
         let gateway = gateway.to_owned();
+        let mut report = report;
+        // Kept with the tokens themselves; in the report it would be most of its length.
+        let used = report
+            .as_object_mut()
+            .and_then(|members| members.remove("last_used"));
         self.change_if_idle(actor, move |change| {
-            Box::pin(async move { change.keep_report(&gateway, &report).await })
+            Box::pin(async move {
+                change.keep_report(&gateway, &report).await?;
+                change.keep_uses(&gateway, used.as_ref()).await
+            })
         })
         .await
     }
@@ -84,6 +103,24 @@ impl Registry {
             })
         };
         rows.iter().map(report).collect()
+    }
+
+    /// How all gateways are, without what they say in words: for what asks often.
+    ///
+    /// # Errors
+    /// [`RegistryError::Database`].
+    pub async fn health(&self) -> Result<Vec<Health>, RegistryError> {
+        let rows = sqlx::query("SELECT gateway, received_at, behind FROM gateway_status")
+            .fetch_all(self.database().pool())
+            .await?;
+        let health = |row: &sqlx::any::AnyRow| {
+            Ok(Health {
+                gateway: row.try_get(0)?,
+                received_at: instant(row.try_get(1)?),
+                behind: number(row.try_get(2)?),
+            })
+        };
+        rows.iter().map(health).collect()
     }
 }
 
@@ -113,7 +150,16 @@ impl Change {
         .bind(MAX_VMS)
         .execute(self.connection()?)
         .await?;
-        let used = report.get("last_used").and_then(Value::as_object);
+        Ok(())
+    }
+
+    async fn keep_uses(
+        &mut self,
+        gateway: &str,
+        used: Option<&Value>,
+    ) -> Result<(), RegistryError> {
+        let now = self.now();
+        let used = used.and_then(Value::as_object);
         for (token, at) in used.into_iter().flatten().take(MAX_USED) {
             let at = at.as_str().and_then(|at| Timestamp::parse(at).ok());
             // A gateway whose clock is ahead must not make a token look used in the future.

@@ -241,3 +241,31 @@ async fn an_audience_is_changed_without_sending_the_whole_service() {
     let orders = service.get("/v1/services/orders", &ada).await.json();
     assert!(orders["methods"][0].get("audience").is_none());
 }
+
+#[tokio::test]
+async fn a_report_that_is_too_long_is_refused_before_it_is_read() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    let json = [("content-type", "application/json")];
+    // Not JSON either: what is read of it would be refused with 400.
+    let long = "x".repeat(64 * 1024 + 1);
+    let answer = service
+        .send(Method::POST, "/v1/status", &edge, &json, long)
+        .await;
+    assert_eq!(answer.status, 413);
+}
+
+#[tokio::test]
+async fn the_uses_of_tokens_are_kept_with_the_tokens_and_not_in_reports() {
+    let service = Service::new().await;
+    let ada = service.operator("ada", OperatorRole::Admin).await;
+    let edge = service.gateway("edge-1").await;
+    service.setting.person("p-1").await;
+    let id = service.setting.token("nightly", "p-1").await.view.id;
+    let report = json!({"vm": "v1", "last_used": {id.clone(): "2026-01-01T00:00:00Z"}});
+    assert_eq!(service.post("/v1/status", &edge, &report).await.status, 204);
+    let reports = service.get("/v1/reports", &ada).await.json();
+    assert_eq!(reports[0]["body"], json!({"vm": "v1"}));
+    let view = service.get(&format!("/v1/tokens/{id}"), &ada).await.json();
+    assert_eq!(view["last_used_on"], "edge-1");
+}
