@@ -140,6 +140,44 @@ impl CalloutReply {
         self
     }
 
+    /// What Envoy reads of it.
+    pub(crate) fn read(mut self, head: bool) -> Self {
+        if self.reset || self.synthesized {
+            return self;
+        }
+        let delay = self.delay;
+        let status = self.headers.text(":status");
+        let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
+        let is_header = |(name, _): &(&[u8], &[u8])| *name != b":status";
+        let judged = codec::judge_reply(status, self.headers.iter().filter(is_header), head);
+        let (headers, spilled, mut reading) = match judged {
+            codec::Judged::Refused => {
+                let refused = Self::synthesized(
+                    502,
+                    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+                );
+                return Self { delay, ..refused };
+            }
+            codec::Judged::Interim => return Self::never(),
+            codec::Judged::Response(headers, spilled, reading) => (headers, spilled, reading),
+        };
+        self.headers.retain(|name| name == b":status");
+        for (name, value) in headers {
+            self.headers.append(name, value);
+        }
+        self.body = reading.take([spilled, self.body].concat());
+        if !reading.is_complete() {
+            return Self {
+                delay: None,
+                ..Self::reset()
+            };
+        }
+        if reading == Reading::Nothing {
+            self.trailers = HeaderMap::new();
+        }
+        self
+    }
+
     pub(crate) fn timeout() -> Self {
         Self::synthesized(504, "upstream request timeout")
     }

@@ -244,7 +244,7 @@ impl Host {
             Arrival::Http(mut reply) => {
                 if !reply.reset && !reply.synthesized && self.settings.front.envoy_headers {
                     let took = reply.delay.unwrap_or_default().as_millis().to_string();
-                    reply.headers.replace("x-envoy-upstream-service-time", took);
+                    reply.headers.set("x-envoy-upstream-service-time", took);
                 }
                 reply
             }
@@ -331,11 +331,15 @@ impl Host {
                     Some(reply) if is_refused => reply,
                     foregone => {
                         let reply = cluster(&call.callout);
-                        foregone.unwrap_or(reply)
+                        let head = call.callout.headers.get(":method") == Some(b"HEAD");
+                        foregone.unwrap_or_else(|| reply.read(head))
                     }
                 };
                 let mut delay = reply.delay;
-                if let Some(timeout) = timeout
+                if reply.reset && delay.is_none() {
+                    // It has begun: its end is a reset, not an answer of the router.
+                    delay = timeout;
+                } else if let Some(timeout) = timeout
                     && delay.is_none_or(|delay| delay >= timeout)
                 {
                     (reply, delay) = (CalloutReply::timeout(), Some(timeout));

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use crate::attributes::{PropertyValue, Setting, Settings};
 use crate::client::ClientConnection;
+use crate::codec::{self, Judged, Reading};
 use crate::front::Refusal;
 use crate::headers::HeaderMap;
 
@@ -202,6 +203,17 @@ impl Request {
     }
 }
 
+/// Why there is no reply if what came was none.
+pub(crate) const PROTOCOL_ERROR: &str = "protocol error";
+
+/// What Envoy reads of a reply.
+pub(crate) struct Read {
+    /// `None`: no final response.
+    pub(crate) reply: Option<Reply>,
+    /// Something is missing, and never comes.
+    pub(crate) stalls: bool,
+}
+
 /// What the upstream answers.
 #[derive(Clone, Debug)]
 #[must_use = "a reply does nothing until an upstream gives it"]
@@ -218,6 +230,58 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// What Envoy reads of it. `head`: it answers a HEAD request.
+    pub(crate) fn read(mut self, head: bool) -> Read {
+        let whole = |reply| Read {
+            reply: Some(reply),
+            stalls: false,
+        };
+        if self.as_received || self.failure.is_some() {
+            return whole(self);
+        }
+        let is_framing = |name: &[u8]| {
+            let framing = ["content-length", "transfer-encoding"];
+            let mut framing = framing.iter();
+            framing.any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()))
+        };
+        // What is sent in parts is in chunks, and some responses can have none.
+        let chunked = self.body.iter().any(|part| !part.is_empty())
+            && !self.headers.iter().any(|(name, _)| is_framing(name));
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let judged = match codec::judge_reply(self.status, headers, head) {
+            _ if self.status == 204 && chunked => Judged::Refused,
+            judged => judged,
+        };
+        let (headers, spilled, mut reading) = match judged {
+            Judged::Refused => {
+                self.failure = Some(PROTOCOL_ERROR);
+                return whole(self);
+            }
+            Judged::Interim => {
+                return Read {
+                    reply: None,
+                    stalls: true,
+                };
+            }
+            Judged::Response(headers, spilled, reading) => (headers, spilled, reading),
+        };
+        self.headers = headers;
+        if !spilled.is_empty() {
+            self.body.insert(0, spilled);
+        }
+        if self.unfinished || reading == Reading::Nothing {
+            return whole(self);
+        }
+        let parts = std::mem::take(&mut self.body).into_iter();
+        self.body = parts.map(|part| reading.take(part)).collect();
+        self.unfinished = !reading.is_complete();
+        Read {
+            stalls: self.unfinished,
+            reply: Some(self),
+        }
+    }
+
     /// A reply with this status and no body.
     pub fn new(status: u16) -> Self {
         Self {

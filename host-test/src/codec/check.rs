@@ -69,6 +69,16 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<u64> {
     text.trim_matches(white).parse().ok()
 }
 
+/// Whether a response can leave over HTTP/2. Envoy resets the stream of any other (`ServerStreamImpl::encodeHeaders`, and what
+/// its library for HTTP/2 refuses to frame).
+pub(crate) fn leaves_over_http2(headers: &HeaderMap) -> bool {
+    let is_final = status(headers).is_some_and(|status| (200..1000).contains(&status));
+    is_final
+        && headers
+            .iter()
+            .all(|(name, value)| (name == b":status" || is_token(name)) && !has_control(value))
+}
+
 /// Whether Envoy takes this for the name of a header: a token, behind a colon if need be. No bytes at all pass.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     let name = name.strip_prefix(b":").unwrap_or(name);
@@ -189,6 +199,23 @@ mod tests {
             assert_eq!(status(text), expected, "{text}");
         }
         assert_eq!(super::status(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_response_that_is_no_http_does_not_leave_over_http2() {
+        let leaves = |status: &str, name: &str, value: &str| {
+            let headers = [(":status", status), (name, value)];
+            leaves_over_http2(&headers.into_iter().collect())
+        };
+        for status in ["200", "204", "999"] {
+            assert!(leaves(status, "x", "a\tb"), "{status}");
+        }
+        for status in ["0", "99", "100", "1000", "x"] {
+            assert!(!leaves(status, "x", "a"), "{status}");
+        }
+        for (name, value) in [("a b", "c"), (":foo", "x"), ("x", "a\r\nb: c"), ("x", "\0")] {
+            assert!(!leaves("200", name, value), "{name}: {value:?}");
+        }
     }
 
     #[test]

@@ -7,10 +7,14 @@ mod check;
 mod fault;
 mod reading;
 mod received;
+mod reply;
 mod request;
 
-pub(crate) use check::{Unsendable, check_request, has_control, is_token, status};
+pub(crate) use check::{
+    Unsendable, check_request, has_control, is_token, leaves_over_http2, status,
+};
 pub(crate) use fault::{Carrier, header_fault, request_fault, response_fault};
 pub(crate) use reading::Reading;
 pub(crate) use received::{Received, received, received_trailers};
+pub(crate) use reply::{Judged, judge_reply};
 pub(crate) use request::{Framing, header_lines, request_head};

@@ -43,7 +43,8 @@ impl Reading {
         to_head: bool,
         http2: bool,
     ) -> Self {
-        if to_head || matches!(status, 100..200 | 204 | 304) {
+        // Over HTTP/2 Envoy frames a body whatever the status.
+        if to_head || !http2 && matches!(status, 100..200 | 204 | 304) {
             return Self::Nothing;
         }
         match headers.text("content-length") {

@@ -106,12 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn over_http2_everything_arrives_as_it_is() {
-        let headers: HeaderMap = [(":status", "200"), ("x", "a\r\nb: c")]
-            .into_iter()
-            .collect();
+    fn over_http2_values_keep_the_space_around_them() {
+        let headers: HeaderMap = [(":status", "200"), ("x", " a ")].into_iter().collect();
         let received = received(&headers, true);
-        assert_eq!(received.headers.get("x"), Some(&b"a\r\nb: c"[..]));
+        assert_eq!(received.headers.get("x"), Some(&b" a "[..]));
         assert_eq!(received.headers.len(), 1);
     }
 }

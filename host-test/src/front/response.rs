@@ -56,7 +56,7 @@ pub(crate) fn reply(
         && let Some(took) = asked.took
     {
         let milliseconds = took / 1_000_000;
-        headers.replace("x-envoy-upstream-service-time", milliseconds.to_string());
+        headers.set("x-envoy-upstream-service-time", milliseconds.to_string());
     }
     let trailers = if settings.trailers {
         reply.trailers
@@ -73,6 +73,11 @@ pub(crate) fn reply(
         let mut parts = VecDeque::from([Part::Headers(false)]);
         parts.extend(sent.map(|part| Part::Body(part, false)));
         return (headers, parts);
+    }
+    if reply.status == 101 {
+        // Nobody asked for it, and Envoy does not know that it has no body.
+        let end = Part::Body(Vec::new(), true);
+        return (headers, VecDeque::from([Part::Headers(false), end]));
     }
     let bodyless = asked.head
         || matches!(reply.status, 204 | 304)

@@ -101,12 +101,25 @@ impl Host {
             };
             answered = true;
             self.reply(*id, reply);
+            if self
+                .streams
+                .get(id)
+                .is_some_and(|stream| stream.is_stalled())
+            {
+                self.with_stream(*id, |stream, around| {
+                    stream.answer_as_host(504, UPSTREAM_TIMEOUT, "response_timeout", around);
+                });
+            }
         }
         answered
     }
 
     /// Gives a reply to a stream, or follows it where it leads.
     pub(super) fn reply(&mut self, id: StreamId, reply: Reply) {
+        let stream = self.streams.get_mut(&id);
+        let Some(reply) = stream.and_then(|stream| stream.read(reply)) else {
+            return;
+        };
         let routes = &self.settings.routes;
         let followed = self
             .streams

@@ -187,6 +187,12 @@ impl Host {
         self.settle();
     }
 
+    /// Whether the upstream's reply promises more than it has.
+    pub(crate) fn is_stalled(&self, stream: StreamId) -> bool {
+        let stream = self.streams.get(&stream);
+        stream.is_some_and(|stream| stream.is_stalled())
+    }
+
     /// One more part of the body of a reply that was [unfinished](Reply::unfinished), or of what the upstream sends on an
     /// upgraded connection; `end` says that nothing follows.
     pub fn reply_body(&mut self, stream: StreamId, part: impl AsRef<[u8]>, end: bool) {

@@ -109,6 +109,12 @@ pub(super) fn callout_reply(peer: &mut Peer, callout: &Callout) -> CalloutReply 
             if response.body.is_some() && !contains(&response, "content-length") {
                 reply = reply.header("content-length", body.len().to_string());
             }
+            let chunked =
+                response.body.is_none() && !(body.is_empty() && response.trailers.is_empty());
+            let framed = ["content-length", "transfer-encoding"];
+            if chunked && !framed.iter().any(|name| contains(&response, name)) {
+                reply = reply.header("transfer-encoding", "chunked");
+            }
             for (name, value) in response.trailers.iter() {
                 reply = reply.trailer(name, value);
             }

@@ -7,6 +7,7 @@ use crate::front::Part;
 use crate::functions::Export;
 use crate::headers::HeaderMap;
 use crate::local_reply::LocalReply;
+use crate::request::PROTOCOL_ERROR;
 
 use super::{Direction, Phase, Stream, Surroundings};
 
@@ -50,7 +51,8 @@ impl Stream {
         );
         let details = reason.replace(' ', "_");
         let details = format!("upstream_reset_before_response_started{{{details}}}");
-        self.answer_as_host(503, &body, &details, around);
+        let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
+        self.answer_as_host(status, &body, &details, around);
     }
 
     /// A filter holds back more than it may (Envoy `requestDataTooLarge` and `responseDataTooLarge`).

@@ -67,6 +67,8 @@ pub(crate) struct Stream {
     upstream_reading: Reading,
     client_reading: Reading,
     response_has_body: bool,
+    /// The upstream owes more of its reply, and nothing comes.
+    stalled: bool,
     /// Whoever streams has taken the heads of the messages.
     upstream_head_taken: bool,
     client_head_taken: bool,
@@ -153,6 +155,7 @@ impl Stream {
             upstream_reading: Reading::All,
             client_reading: Reading::All,
             response_has_body: false,
+            stalled: false,
             upstream_head_taken: false,
             client_head_taken: false,
             grpc: false,
@@ -240,6 +243,22 @@ impl Stream {
         self.request.headers = headers;
         self.send_directly(LocalReply::from_refusal(refusal), around);
         self.conclude(around);
+    }
+
+    /// What Envoy reads of the upstream's reply; `None`: no final response comes.
+    pub(crate) fn read(&mut self, reply: Reply) -> Option<Reply> {
+        let replies = self.phase != Phase::Finished && !self.response_started;
+        if !replies || self.upstream.is_none() {
+            return Some(reply);
+        }
+        let read = reply.read(self.head);
+        self.stalled = read.stalls;
+        read.reply
+    }
+
+    /// Whether the upstream's reply promises more than will come, so that only the route's timeout ends the stream.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled && self.phase != Phase::Finished
     }
 
     /// Sends the upstream's reply into the filter chain. An upstream may answer before it has the whole request.

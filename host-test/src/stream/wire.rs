@@ -181,6 +181,13 @@ impl Stream {
         let switches = upgrades && status == 101;
         let closes = ends && !switches;
         front::send(headers, wall_clock, closes, upgrades);
+        if http2 && !codec::leaves_over_http2(headers) {
+            // What follows still passes the filters.
+            self.client = None;
+            let fault = codec::response_fault(status, Reading::All, false);
+            self.found(Direction::Response, fault, around);
+            return;
+        }
         let codec::Received { headers, spilled } = codec::received(headers, http2);
         let mut reading = Reading::of_response(status, &headers, to_head, http2);
         if switches {
@@ -221,6 +228,8 @@ impl Stream {
             let granted = self.upgrades && status == 101;
             let fault = codec::response_fault(status, reading, has_body).filter(|_| !granted);
             self.found(Direction::Response, fault, around);
+        } else {
+            self.answered_by = AnsweredBy::Nobody;
         }
     }
 

@@ -60,7 +60,7 @@ fn a_reply_of_a_cluster_wakes_the_stream() {
         seen.lock()
             .expect("not poisoned")
             .push(call.headers.text(":path"));
-        CalloutReply::new(204)
+        CalloutReply::new(201)
             .body("abcd")
             .after(Duration::from_millis(20))
     }));
@@ -68,7 +68,7 @@ fn a_reply_of_a_cluster_wakes_the_stream() {
     assert_eq!(host.state(stream), StreamState::Paused);
     host.advance(Duration::from_millis(20));
     assert_eq!(host.finish(stream).status(), 200);
-    assert_eq!(messages(&mut host), ["00", "04", "02", "04", "204"]);
+    assert_eq!(messages(&mut host), ["00", "04", "02", "04", "201"]);
     assert_eq!(
         *calls.lock().expect("not poisoned"),
         [Some("/c".to_owned())]

@@ -13,7 +13,7 @@ use super::{Played, step_name};
 use crate::callout::Callout;
 use crate::codec::{self, request_head};
 use crate::envoy::message::Reader;
-use crate::exchange::{Exchange, LogLine, UpstreamRequest};
+use crate::exchange::{AnsweredBy, Exchange, LogLine, UpstreamRequest};
 use crate::host::StreamState;
 use crate::module::Module;
 use crate::status::LogLevel;
@@ -97,7 +97,9 @@ pub(super) fn play(scenario: &Scenario, module: &Module) -> Result<Played, Strin
             this.ended = state == StreamState::Finished;
             this.answered = this.ended && exchange.response.is_some();
             let response = exchange.response.as_ref();
-            this.endless = response.is_some_and(|response| !response.complete);
+            // What Envoy breaks off itself has an end.
+            this.endless = exchange.answered_by != AnsweredBy::Nobody
+                && response.is_some_and(|response| !response.complete);
             this.status = exchange.status();
             let was_open = open.insert(name.clone(), !this.ended);
             let opened = matches!(step.action, Some(Action::Request(_)));

@@ -224,6 +224,14 @@ impl Player<'_> {
     /// Gives a stream a response, and sends on its way what follows.
     fn respond(&mut self, id: StreamId, response: &PeerResponse, late: u64) {
         self.give(id, response.reply());
+        if self.host.is_stalled(id) {
+            // What is missing never comes.
+            self.send(id, late, late, Coming::Late);
+            if let Some(played) = self.streams.iter_mut().find(|played| played.id == id) {
+                played.asked = true;
+            }
+            return;
+        }
         if matches!(self.host.state(id), StreamState::AwaitingUpstream(_)) {
             // The host has followed a redirect: nobody reads the rest.
             return;
