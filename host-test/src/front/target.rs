@@ -172,15 +172,24 @@ fn check_path_bytes(target: &[u8], http2: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// One length in digits, or none.
+/// One length in digits, or none; in HTTP/1 none beside chunks, and no encoding but those.
 pub(super) fn check_length(request: &Request) -> Result<(), Refusal> {
     let mut lengths = request
         .headers
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case(b"content-length"))
         .map(|(_, value)| value);
+    let encoding = request
+        .headers
+        .iter()
+        .find(|(name, _)| !request.http2 && name.eq_ignore_ascii_case(b"transfer-encoding"))
+        .map(|(_, value)| value);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"chunked")) {
+        return Err(Refusal::UNKNOWN_ENCODING);
+    }
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
+        (Some(_), _) if encoding.is_some() => Err(Refusal::TWO_FRAMINGS),
         (Some(length), None) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
             Ok(())
         }
