@@ -22,6 +22,7 @@ pub(crate) type GrpcPeer = Box<dyn FnMut(&GrpcEvent<'_>) -> GrpcReply + Send>;
 /// A gRPC status code (gRPC, "Status codes and their use in gRPC").
 pub(crate) mod code {
     pub(crate) const OK: u32 = 0;
+    pub(crate) const UNIMPLEMENTED: u32 = 12;
     pub(crate) const INTERNAL: u32 = 13;
     pub(crate) const UNAVAILABLE: u32 = 14;
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::grpc::{GrpcEvent, GrpcReply, code};
 use crate::host::Host;
 use crate::module::Module;
 use crate::plugins::PluginId;
@@ -116,7 +117,7 @@ impl Hosts {
             builder = builder.allow(allowed.clone());
         }
         for name in self.clusters.keys() {
-            builder = builder.manual_cluster(name);
+            builder = builder.manual_cluster(name).grpc_service(name, refuse_grpc);
         }
         for name in &options.env {
             if let Ok(value) = std::env::var(name) {
@@ -124,6 +125,21 @@ impl Hosts {
             }
         }
         builder.build()
+    }
+}
+
+/// Tells both sides that the front does not speak gRPC to clusters: the operator in the log, the guest with a status.
+fn refuse_grpc(event: &GrpcEvent<'_>) -> GrpcReply {
+    match event {
+        GrpcEvent::Call(call, _) | GrpcEvent::Opened(call) => {
+            let refused = format!(
+                "serve makes no gRPC calls: {}/{} of `{}` was not called",
+                call.service, call.method, call.cluster
+            );
+            eprintln!("[warning] {refused}");
+            GrpcReply::error(code::UNIMPLEMENTED, refused)
+        }
+        _ => GrpcReply::new(),
     }
 }
 

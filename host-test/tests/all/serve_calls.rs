@@ -136,3 +136,30 @@ fn what_is_no_cluster_is_said() {
         );
     }
 }
+
+#[test]
+fn a_grpc_call_is_refused_by_name() {
+    const GRPC: &str = r#"
+        (data (i32.const 1000) "upsvcmth")
+        (global $held (mut i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
+          (global.set $held (local.get $id))
+          (drop (call $grpc_call (i32.const 1000) (i32.const 2) (i32.const 1002) (i32.const 3)
+            (i32.const 1005) (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 1000) (i32.const 300)))
+          (i32.const 1))
+        (func (export "proxy_on_grpc_close") (param i32 i32) (param $status i32)
+          (i32.store8 (i32.const 2000) (i32.add (i32.const 65) (local.get $status)))
+          (drop (call $act_as (global.get $held)))
+          (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 2000)
+            (i32.const 1) (i32.const 0) (i32.const 0) (i32.const -1))))"#;
+    let (listener, url) = listener();
+    let cluster = format!("up={url}");
+    let (_directory, served) = served(GRPC, "", NOWHERE, &["--cluster", &cluster]);
+    // 12, UNIMPLEMENTED, as the letter that many behind A.
+    assert_eq!(body(&served.send(REQUEST)), "M");
+    listener.set_nonblocking(true).expect("set");
+    let nobody = listener.accept().expect_err("no connection was made");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    served.wait_for_error("[warning] serve makes no gRPC calls: svc/mth of `up` was not called");
+}
