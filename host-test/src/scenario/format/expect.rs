@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::grpc::GrpcMoment;
-use super::matcher::{LogPattern, Number, Text};
+use super::matcher::{self, LogPattern, Number, Text};
 use super::names;
 use super::union::OneOrMany;
 use crate::diagnostics::{Code, UnknownCode};
@@ -24,6 +24,7 @@ use crate::diagnostics::{Code, UnknownCode};
 #[non_exhaustive]
 pub struct Expect {
     /// The status that the client got; `{ absent = true }` if it got none.
+    #[serde(default, deserialize_with = "matcher::not_negative")]
     pub status: Option<Number>,
     /// Who made the response.
     pub answered_by: Option<Answerer>,
@@ -70,6 +71,7 @@ pub struct Expect {
     pub queues: Option<HeaderExpect>,
     /// How many root contexts the VM has in which the plugin lives, on the first worker; replaced configurations that have not
     /// drained count.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub root_contexts: Option<Number>,
     /// The codes of all findings about the guest that are new with the step and not accepted, and no others; those of severity
     /// `info` only if they are here.
@@ -153,6 +155,7 @@ pub struct UpstreamExpect {
     /// The cluster that the route led to; absent if that was the upstream.
     pub cluster: Option<Text>,
     /// How many redirects the host has followed before.
+    #[serde(default, deserialize_with = "matcher::not_negative")]
     pub redirects: Option<Number>,
     /// Request headers, among others, with `:method`, `:path`, `:authority` and `:scheme`.
     pub headers: Option<HeaderExpect>,
@@ -217,6 +220,7 @@ pub struct LocalResponseExpect {
     /// Whether it did. Everything else here says that it did.
     pub sent: Option<bool>,
     /// The status.
+    #[serde(default, deserialize_with = "matcher::not_negative")]
     pub status: Option<Number>,
     /// The response code details.
     pub details: Option<Text>,
@@ -242,6 +246,7 @@ pub struct CalloutExpect {
     /// Trailers, among others.
     pub trailers: Option<HeaderExpect>,
     /// The timeout in milliseconds; 0 for none.
+    #[serde(default, deserialize_with = "matcher::not_negative")]
     pub timeout_ms: Option<Number>,
 }
 
@@ -263,6 +268,7 @@ pub struct GrpcExpect {
     /// Initial metadata, among others.
     pub initial_metadata: Option<HeaderExpect>,
     /// The timeout of a call in milliseconds; 0 for none.
+    #[serde(default, deserialize_with = "matcher::not_negative")]
     pub timeout_ms: Option<Number>,
 }
 
@@ -272,15 +278,19 @@ pub struct GrpcExpect {
 #[non_exhaustive]
 pub struct CostExpect {
     /// The fuel, roughly one unit for each wasm instruction. Another compiler makes another number: leave it some room.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub fuel: Option<Number>,
     /// How many host functions were called.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub calls: Option<Number>,
     /// Which host functions were called and how often: these, and no others.
     #[serde(default, deserialize_with = "names::by_function")]
     pub host_calls: Option<BTreeMap<String, Number>>,
     /// The bytes that host functions wrote into the guest's memory.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub bytes_to_guest: Option<Number>,
     /// The bytes that host functions read from the guest's memory.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub bytes_from_guest: Option<Number>,
     /// What the callbacks of one name cost together, such as `proxy_on_request_headers`.
     #[serde(default, deserialize_with = "names::by_callback")]
@@ -293,10 +303,13 @@ pub struct CostExpect {
 #[non_exhaustive]
 pub struct CallbackCostExpect {
     /// How many there were.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub count: Option<Number>,
     /// The fuel.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub fuel: Option<Number>,
     /// How many host functions were called.
+    #[serde(default, deserialize_with = "matcher::always_there")]
     pub calls: Option<Number>,
     /// Which host functions were called and how often: these, and no others.
     #[serde(default, deserialize_with = "names::by_function")]

@@ -316,7 +316,14 @@ impl NumberTable {
                 percent: Some(percent),
                 any: None,
                 absent: None,
-            } if percent >= 0.0 && percent.is_finite() => Ok(Number::Near(near, percent)),
+            } if percent >= 0.0 && percent.is_finite() => {
+                if percent >= 100.0 {
+                    return Err(format!(
+                        "within {percent} percent of {near} is also nothing at all: take `max` if that is meant"
+                    ));
+                }
+                Ok(Number::Near(near, percent))
+            }
             Self {
                 min: None,
                 max: None,
@@ -354,6 +361,33 @@ impl Number {
                 precise(number.saturating_sub(expected).abs()) <= allowed
             }
         }
+    }
+}
+
+/// Reads what a number is to be that is there only if it is 0 or more, such as a status: "at least 0" would be always right.
+pub(super) fn not_negative<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Number>, D::Error> {
+    match Number::deserialize(deserializer)? {
+        Number::Range(Some(..=0) | None, None) => {
+            Err(serde::de::Error::custom(format!("0 and more {ALWAYS}")))
+        }
+        number => Ok(Some(number)),
+    }
+}
+
+/// Reads what a number is to be that is always there, such as a cost.
+pub(super) fn always_there<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Number>, D::Error> {
+    match not_negative(deserializer)? {
+        Some(Number::Any) => Err(serde::de::Error::custom(
+            "`any` is always right here: it is always there",
+        )),
+        Some(Number::Absent) => Err(serde::de::Error::custom(
+            "it is always there, so it cannot be absent",
+        )),
+        number => Ok(number),
     }
 }
 

@@ -203,6 +203,14 @@ fn an_expectation_that_cannot_fail_or_cannot_be_met_is_refused_with_its_place() 
             "status = { min = 300, max = 100 }",
             "no number is at least 300",
         ),
+        ("status = { min = 0 }", "is always right"),
+        ("cost.fuel = { min = 0 }", "is always right"),
+        ("cost.fuel = { any = true }", "is always right"),
+        (
+            "cost.callbacks.proxy_on_tick.fuel = { min = 0 }",
+            "is always right",
+        ),
+        ("cost.fuel = { near = 100, percent = 1000 }", "take `max`"),
         (
             "status = { near = 1, percent = inf }",
             "`near` with `percent`",
