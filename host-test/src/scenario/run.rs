@@ -256,6 +256,8 @@ fn plugin_modules(
 
 fn unusable(scenario: &Scenario, options: &Options, error: String) -> Outcome {
     let mut outcome = outcome(scenario, options);
+    // None of them is played.
+    outcome.steps = 0;
     outcome.error = Some(error);
     outcome
 }
@@ -380,7 +382,8 @@ fn play_once(
                     diff: Vec::new(),
                     trace: Vec::new(),
                 });
-                // What follows would fail because of this.
+                // What follows would fail because of this, and is not played.
+                outcome.steps = index + 1;
                 return (outcome, fixes);
             }
         }

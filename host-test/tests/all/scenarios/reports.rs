@@ -152,6 +152,8 @@ fn junit_has_what_the_schemas_of_ant_and_jenkins_ask_for() {
         "host.module = 'gone.wat'\n[[step]]\nrequest = {}\n",
     );
     let report = scenario::run_files(&[failing, broken], &Options::default()).expect("scenarios");
+    let unplayed = report.scenarios.iter().find(|one| one.error.is_some());
+    assert_eq!(unplayed.expect("no module").steps, 0, "none was played");
     let xml = report.render(Format::JUnit);
     let document = roxmltree::Document::parse(&xml).expect("XML");
     let root = document.root_element();
