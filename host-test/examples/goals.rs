@@ -5,17 +5,14 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Parser;
 use postern_host::Request;
 use postern_host::bench;
 use postern_host::scenario;
-use serde_json::Value;
 
 /// Requests a second on one core for a filter that reads one header.
 const REQUESTS: f64 = 300_000.0;
@@ -26,8 +23,6 @@ const STEPS: f64 = 1_000.0;
 
 /// How often the scenarios are played.
 const REPEAT: usize = 100;
-/// Within the life of the keys of the policy: 2026-12-01.
-const WALL_CLOCK: u64 = 1_796_083_200;
 
 /// What the command line says.
 #[derive(Parser)]
@@ -35,15 +30,31 @@ struct Arguments {
     /// The filter.
     #[arg(long, value_name = "FILE")]
     wasm: PathBuf,
-    /// The folder with the filter's gateway.json, and its policy.json of ten tokens.
-    #[arg(long, value_name = "FOLDER")]
-    policy: PathBuf,
+    /// Its configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// A variable of the environment that it sees.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The clock on its wall, in seconds of Unix time.
+    #[arg(long, value_name = "SECONDS")]
+    wall_clock: Option<u64>,
+    /// The path of the request that it gets, and its authority.
+    #[arg(long, default_value = "/")]
+    path: String,
+    #[arg(long, default_value = "localhost")]
+    authority: String,
     /// The folder with the scenarios that are played.
     #[arg(long, value_name = "FOLDER")]
     scenarios: PathBuf,
     /// Where compiled code is kept.
     #[arg(long, value_name = "FOLDER")]
     cache: PathBuf,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE belongs here")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A figure and its goal.
@@ -115,18 +126,18 @@ fn requests() -> Result<Goal, Box<dyn Error>> {
 fn start(arguments: &Arguments) -> Result<Goal, Box<dyn Error>> {
     let mut options = bench::Options::default();
     options.modules = vec![arguments.wasm.clone()];
-    options.configuration = configuration(&arguments.policy)?;
-    options.environment = vec![("POSTERN_ROOT_KEY".to_owned(), root_keys()?)];
+    options.configuration = fs::read(&arguments.config)?;
+    options.environment.clone_from(&arguments.env);
     "goals".clone_into(&mut options.vm_id);
-    options.wall_clock = Some(WALL_CLOCK);
-    options.request = Request::get("/orders").authority("api.example.com");
+    options.wall_clock = arguments.wall_clock;
+    options.request = Request::get(&arguments.path).authority(&arguments.authority);
     options.cache = Some(std::path::absolute(&arguments.cache)?);
     (options.warm_up, options.requests, options.rounds) = (10, 10, 1);
     let report = bench::run(&options)?;
     let filter = report.subjects.first().ok_or("nothing was measured")?;
     let cached = filter.cached_ms.ok_or("there is no compiled code")?;
     Ok(Goal {
-        name: "postern.wasm, ten tokens: from its file to a ready VM",
+        name: "the filter: from its file to a ready VM",
         measured: cached + filter.start_ms,
         goal: START,
         unit: "ms",
@@ -147,33 +158,10 @@ fn steps(arguments: &Arguments) -> Result<Goal, Box<dyn Error>> {
     }
     let steps = u32::try_from(report.steps() * REPEAT)?;
     Ok(Goal {
-        name: "steps of the scenarios of postern.wasm, its compilation in it",
+        name: "steps of the scenarios of the filter, its compilation in it",
         measured: f64::from(steps) / seconds,
         goal: STEPS,
         unit: "a second",
         more: true,
     })
-}
-
-/// The gateway's configuration with the policy in it.
-fn configuration(folder: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let read = |name: &str| -> Result<Value, Box<dyn Error>> {
-        let path = folder.join(name);
-        let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(serde_json::from_slice(&text)?)
-    };
-    let mut gateway = read("gateway.json")?;
-    gateway["policy"] = serde_json::json!({ "inline": read("policy.json")? });
-    Ok(serde_json::to_vec(&gateway)?)
-}
-
-/// A key for each of the two roots that the policy names.
-fn root_keys() -> Result<String, Box<dyn Error>> {
-    let mut keys = Vec::new();
-    for root in ["r1", "r2"] {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key)?;
-        keys.push(format!("{root}:{}", URL_SAFE_NO_PAD.encode(key)));
-    }
-    Ok(keys.join(","))
 }
