@@ -39,7 +39,7 @@ fn cases(section: &'static str) -> Vec<Case> {
         .collect()
 }
 
-/// The script that the guest reads: see `script.wat`.
+/// The script that the guest reads: see `envoy/foreign.wat`.
 fn script(cases: &[Case]) -> Vec<u8> {
     let mut script = Vec::new();
     for case in cases {
@@ -74,7 +74,7 @@ fn compare(cases: &[Case], actual: &[String]) {
 
 #[test]
 fn envoys_foreign_functions_answer_as_in_envoy() {
-    let module = Module::compile(include_str!("envoy/script.wat")).expect("it compiles");
+    let module = Module::compile(include_str!("envoy/foreign.wat")).expect("it compiles");
     let mut host = Host::builder(&module)
         .vm_id("vm")
         .root_id("r")
@@ -127,7 +127,7 @@ fn what_was_signed_is_verified() {
         .nth(1)
         .expect("requests");
     let recorded = cases(recorded.1);
-    let module = Module::compile(include_str!("envoy/script.wat")).expect("it compiles");
+    let module = Module::compile(include_str!("envoy/foreign.wat")).expect("it compiles");
     let mut host = Host::builder(&module)
         .canary(false)
         .main_thread_vm(false)
