@@ -35,7 +35,7 @@
 //!
 //! # How it is known to behave as Envoy does
 //!
-//! A test of this crate sends 28 requests through a guest that calls nearly every function, and compares the trace of all calls with the
+//! A test of this crate sends requests through a guest that calls nearly every function, and compares the trace of all calls with the
 //! one that Envoy 1.40 printed for the same guest and requests: they are equal, line by line. The front's own answers and the
 //! headers that Envoy joins, adds and removes were probed there too.
 //!
