@@ -175,7 +175,8 @@ impl Arguments {
                 return maintenance::verify(&self.database, &self.feed, output).await;
             }
             Command::Restore(command) => {
-                return command.run(&self.database, &self.feed, output).await;
+                let (database, feed) = (&self.database, &self.feed);
+                return command.run(database, feed, self.operator, output).await;
             }
             other => other,
         };

@@ -6,6 +6,7 @@ use clap::Args;
 use postern_admin::clock::now;
 use postern_admin::database::Database;
 use postern_admin::maintenance::{self, Prospect, Verified};
+use postern_admin::registry::Actor;
 use postern_core::time::Timestamp;
 
 use super::output::{Output, print_json};
@@ -83,6 +84,7 @@ impl Restore {
         self,
         database: &Path,
         feed: &str,
+        operator: String,
         output: Output,
     ) -> Result<(), Failure> {
         if !self.yes {
@@ -99,7 +101,11 @@ impl Restore {
                     .to_owned(),
             ));
         }
-        let restored = maintenance::restore(&self.file, database, feed, now()).await?;
+        let actor = Actor {
+            operator,
+            address: "local".to_owned(),
+        };
+        let restored = maintenance::restore(&self.file, database, feed, &actor, now()).await?;
         if output.is_json {
             return print_json(&restored);
         }
@@ -129,6 +135,9 @@ fn show(prospect: &Prospect, undone: &str) {
             "{undone}: {} {} {} {} {}",
             line.at, line.operator, line.action, line.subject, line.detail
         );
+    }
+    if prospect.lost_more > 0 {
+        println!("{undone}: {} more before those", prospect.lost_more);
     }
     for ahead in &prospect.ahead {
         println!(

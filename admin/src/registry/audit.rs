@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use super::{Registry, RegistryError, instant, number};
 
 /// A line of the audit log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AuditLine {
     /// Counts from 1.
     pub id: u64,
@@ -49,20 +49,38 @@ impl Registry {
         .bind(i64::from(limit))
         .fetch_all(self.database().pool())
         .await?;
-        let line = |row: &sqlx::any::AnyRow| {
-            let detail: String = row.try_get(6)?;
-            Ok(AuditLine {
-                id: number(row.try_get(0)?),
-                at: instant(row.try_get(1)?),
-                operator: row.try_get(2)?,
-                address: row.try_get(3)?,
-                action: row.try_get(4)?,
-                subject: row.try_get(5)?,
-                // Only this program writes here; a line that another hand spoilt is still shown as what it is.
-                detail: serde_json::from_str(&detail).unwrap_or(Value::String(detail)),
-                revision: number(row.try_get(7)?),
-            })
-        };
         rows.iter().map(line).collect()
     }
+
+    /// Lines after `after`, the earliest first, at most `limit`.
+    pub(crate) async fn audit_after(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT id, at, operator, address, action, subject, detail, revision FROM audit \
+             WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
+        .fetch_all(self.database().pool())
+        .await?;
+        rows.iter().map(line).collect()
+    }
+}
+
+fn line(row: &sqlx::any::AnyRow) -> Result<AuditLine, RegistryError> {
+    let detail: String = row.try_get(6)?;
+    Ok(AuditLine {
+        id: number(row.try_get(0)?),
+        at: instant(row.try_get(1)?),
+        operator: row.try_get(2)?,
+        address: row.try_get(3)?,
+        action: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        // Only this program writes here; a line that another hand spoilt is still shown as what it is.
+        detail: serde_json::from_str(&detail).unwrap_or(Value::String(detail)),
+        revision: number(row.try_get(7)?),
+    })
 }

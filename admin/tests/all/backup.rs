@@ -1,5 +1,8 @@
 //! Backups, by the command line.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::command::{fail, run, succeed};
 
 #[test]
@@ -119,4 +122,77 @@ fn an_empty_file_is_no_backup_that_is_good() {
         assert!(refused.contains("no feed"), "{command:?}: {refused}");
     }
     assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+}
+
+/// The database that a backup took the place of.
+fn kept(folder: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    let mut paths = entries.map(|entry| entry.expect("an entry").path());
+    let is_kept = |path: &PathBuf| path.to_string_lossy().contains(".before-");
+    paths.find(is_kept).expect("it is kept")
+}
+
+#[test]
+fn what_was_done_since_a_restoration_is_told_when_that_is_undone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    for role in ["a", "b", "c", "d", "e"] {
+        succeed(folder, &["role", "new", role]);
+    }
+    succeed(
+        folder,
+        &["--operator", "ada", "restore", "backup.db", "--yes"],
+    );
+    let audit = succeed(folder, &["audit"]);
+    assert!(
+        audit.contains("ada") && audit.contains("feed.restore") && audit.contains("backup.db"),
+        "{audit}"
+    );
+    // The log is shorter than that of the database that is kept, so no id in it is new there.
+    succeed(folder, &["person", "delete", "p-1"]);
+    let kept = kept(folder);
+    let asked = run(folder, &["restore", kept.to_str().expect("UTF-8")]);
+    let shown = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(
+        shown.contains("person.delete p-1") && shown.contains("feed.restore"),
+        "{shown}"
+    );
+    assert!(!shown.contains("person.add"), "{shown}");
+}
+
+#[test]
+fn there_is_a_database_at_every_instant_of_a_restoration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    let is_done = AtomicBool::new(false);
+    let database = folder.join("postern.db");
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                assert!(database.exists(), "a process killed now leaves none");
+            }
+        });
+        for _ in 0..10 {
+            succeed(folder, &["restore", "backup.db", "--yes"]);
+        }
+        is_done.store(true, Ordering::Relaxed);
+        looking.join().expect("it was there");
+    });
+}
+
+#[test]
+fn a_restoration_that_was_killed_is_not_in_the_way_of_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    succeed(folder, &["person", "new", "--name", "One", "--id", "p-1"]);
+    succeed(folder, &["backup", "backup.db"]);
+    std::fs::write(folder.join("postern.db.restoring"), "half of").expect("written");
+    std::fs::write(folder.join("postern.db.restoring-wal"), "it").expect("written");
+    succeed(folder, &["restore", "backup.db", "--yes"]);
+    assert!(succeed(folder, &["person", "list"]).contains("p-1"));
+    assert!(!folder.join("postern.db.restoring").exists());
 }
