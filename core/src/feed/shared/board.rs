@@ -12,6 +12,10 @@ use crate::time::Timestamp;
 /// The version of the form. A worker of another version keeps its own counsel.
 const FORM: u8 = 1;
 
+/// The longest board that is read, in bytes. What a worker writes is far below: [`RING`](super::RING)
+/// steps and pages, and a snapshot as large as a head can be. Anything longer is not worth its hash.
+const MAX_BOARD: usize = 256 * 1024;
+
 /// Which policy there is, and where it is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Board {
@@ -53,6 +57,9 @@ impl Board {
         let Some((value, _)) = data.get(&shelf.board())? else {
             return Ok(None);
         };
+        if value.len() > MAX_BOARD {
+            return Err(BoardFault::Forged);
+        }
         let (tag, body) = value.split_first_chunk().ok_or(BoardFault::Forged)?;
         if !key.verifies(shelf, body, tag) {
             return Err(BoardFault::Forged);

@@ -410,6 +410,22 @@ fn a_board_of_another_key_source_or_writer_is_forged() {
 }
 
 #[test]
+fn a_value_longer_than_any_board_is_refused_whatever_its_mac() {
+    let mut host = Host::default();
+    for (length, fault) in [
+        (256 * 1024 - 32, BoardFault::Form),
+        (256 * 1024, BoardFault::Forged),
+    ] {
+        let body = vec![9; length];
+        let tag = our_key().tag(shelf(), &body);
+        let value = [&tag[..], &body].concat();
+        host.set(&shelf().board(), &value, None).unwrap();
+        let loaded = Board::load(&host, shelf(), &our_key());
+        assert_eq!(loaded, Err(fault), "{length}");
+    }
+}
+
+#[test]
 fn one_worker_holds_the_lease_until_it_is_over() {
     let mut host = Host::default();
     let (one, other) = (Worker([1; 16]), Worker([2; 16]));
