@@ -43,6 +43,10 @@ fn exchange(
 ) -> Result<Exchanged, Reason> {
     let key = gate.keys.signer(now).ok_or(Reason::NoKey)?;
     let person = gate.policy.person_of(token).ok_or(Reason::PersonInactive)?;
+    if token.valid_from.max(person.valid_from) > Some(now) {
+        // The token would be void from the start: this clock is behind that of whoever ended the sessions.
+        return Err(Reason::Clock);
+    }
     let mut jti = [0; 16];
     random.fill(&mut jti).map_err(|_| Reason::Randomness)?;
 
