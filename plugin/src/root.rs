@@ -115,11 +115,7 @@ impl Root {
             .map_err(|error| error.to_string())?;
         let ids = DecisionIds::seeded(&mut HostRandom).map_err(|error| error.to_string())?;
         let client = Client::of(&mut gate, now)?;
-        let tick = if client.is_some() {
-            Client::first_tick()
-        } else {
-            TICK
-        };
+        let tick = client.as_ref().map_or(TICK, Client::first_tick);
         let needs_ticks = gate.config().form || client.is_some();
         if needs_ticks && host::set_tick_period(tick).is_err() {
             return Err(
@@ -181,10 +177,13 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        let (Some(configured), Ok(now)) = (self.current(), host::monotonic_clock()) else {
+        let Some(configured) = self.current() else {
             return;
         };
         configured.drive();
+        let Ok(now) = host::monotonic_clock() else {
+            return;
+        };
         for context in configured.held.overdue(now) {
             // A stream that has ended meanwhile has released itself, so the context is there.
             if host::set_effective_context(context).is_ok() {

@@ -4,7 +4,9 @@ mod link;
 mod metrics;
 mod reports;
 mod roots;
+mod standing;
 mod troubles;
+mod vouched;
 mod workers;
 
 use postern_core::api_token::Caller;
@@ -120,13 +122,20 @@ impl Client {
         };
         client.look(now);
         client.work(gate, now, START);
-        client.judge(gate, now);
+        if let Some(decides) = vouched::decided(client.workers.shelf, now) {
+            client.sync.vouch(&decides);
+        }
+        client.judge(gate);
         Ok(Some(client))
     }
 
     /// The period of ticks to begin with.
-    pub(crate) const fn first_tick() -> u32 {
-        TICK
+    pub(crate) fn first_tick(&self) -> u32 {
+        if self.sync.needs_head() {
+            FIRST_TICK
+        } else {
+            TICK
+        }
     }
 
     /// Whether the wall clock is too far behind that of whoever made the policy.
@@ -144,17 +153,21 @@ impl Client {
 
     /// Sends what is to be sent, works on what has come, and says when it wants to go on, in milliseconds.
     pub(crate) fn drive(&mut self, gate: &mut Gate, wall: Option<Timestamp>) -> u32 {
-        let Some(now) = moment() else { return TICK };
+        let Some(now) = moment() else {
+            self.lose_clock(gate);
+            return TICK;
+        };
         self.wall = wall;
         let in_force = self.sync.in_force();
-        self.asks = self.workers.ask(now, in_force, self.sync.freshness(now));
+        let is_reader = self.workers.ask(now, in_force, self.sync.freshness(now));
+        self.asks = is_reader || self.sync.needs_head();
         self.look(now);
         let effort = match gate.standing() {
             Standing::NoPolicy => FIRST_WORK,
             _ => WORK,
         };
         let is_busy = self.work(gate, now, effort) || self.keep(gate, now);
-        self.judge(gate, now);
+        self.judge(gate);
         self.report(now);
         match (is_busy, gate.standing()) {
             (false, _) => TICK,
@@ -176,7 +189,8 @@ impl Client {
 
     /// Looks what the other workers have.
     fn look(&mut self, now: Moment) {
-        if self.workers.is_reading() {
+        // While a head is to confirm what was read, nothing that is shared may get in its way.
+        if self.workers.is_reading() || self.sync.needs_head() {
             return;
         }
         let in_force = self.sync.in_force().copied();
@@ -259,6 +273,7 @@ impl Client {
             Ok(())
         } else {
             self.origin = Origin::Feed;
+            self.troubles.are_over();
             self.workers.switched(changes.as_ref(), *in_force)
         };
         if told.is_err() {
@@ -271,9 +286,14 @@ impl Client {
         self.troubles.say(
             Level::Info,
             &format!(
-                "policy revision {} from {} is in force: {} tokens, {} keys, digest {}",
+                "policy revision {} from {} {}: {} tokens, {} keys, digest {}",
                 in_force.position,
                 self.origin.as_str(),
+                if self.sync.needs_head() {
+                    "is there, and decides once the feed has confirmed it"
+                } else {
+                    "is in force"
+                },
                 policy.token_count(),
                 policy.keys().len(),
                 in_force.digest.to_hex()
@@ -311,39 +331,6 @@ impl Client {
         }
     }
 
-    /// Says whether the policy is still good to decide by.
-    fn judge(&mut self, gate: &mut Gate, now: Moment) {
-        let freshness = self.sync.freshness(now);
-        gate.stand(match freshness {
-            Freshness::Never => Standing::NoPolicy,
-            freshness if freshness.may_decide() => Standing::Good,
-            _ => Standing::Stale,
-        });
-        if let Some(in_force) = self.sync.in_force() {
-            self.metrics
-                .age(now.since(in_force.contact).unwrap_or(0) / 1000);
-        }
-        if freshness == self.freshness {
-            return;
-        }
-        let was = std::mem::replace(&mut self.freshness, freshness);
-        match freshness {
-            Freshness::Late => self.troubles.say(
-                Level::Warn,
-                "no contact with the feed for longer than warn_after; the policy may be old",
-            ),
-            Freshness::Stale => self.troubles.say(
-                Level::Error,
-                "no contact with the feed for longer than deny_after; every request is refused until there is",
-            ),
-            _ if was != Freshness::Never => self.troubles.say(
-                Level::Info,
-                "there is contact with the feed again; requests are decided",
-            ),
-            _ => {}
-        }
-    }
-
     fn report(&mut self, now: Moment) {
         let in_force = self.sync.in_force();
         let report = self.reports.next(
@@ -354,7 +341,9 @@ impl Client {
             &mut self.metrics,
         );
         let Some(report) = report else { return };
-        self.metrics.shared_bytes(self.workers.bytes());
+        if let Some(bytes) = self.workers.bytes() {
+            self.metrics.shared_bytes(bytes);
+        }
         if self.link.report(&report).is_err() {
             self.report_failed(now, &not_sent().text);
         }
@@ -393,7 +382,6 @@ impl Client {
     }
 
     fn heard(&mut self, now: Moment, news: News) {
-        self.troubles.are_over();
         match news {
             News::Reading(position) => {
                 self.changes = self.sync.changes();
@@ -402,6 +390,7 @@ impl Client {
                     .say(Level::Info, &format!("reading policy revision {position}"));
             }
             News::UpToDate => {
+                self.troubles.are_over();
                 let in_force = self.sync.in_force().copied();
                 let told = in_force.map_or(Ok(()), |in_force| self.workers.contacted(in_force));
                 if told.is_err() {

@@ -16,8 +16,8 @@ impl Client {
         Ok(None)
     }
 
-    pub(crate) const fn first_tick() -> u32 {
-        0
+    pub(crate) fn first_tick(&self) -> u32 {
+        match *self {}
     }
 
     pub(crate) fn doubts(&self, _wall: Timestamp) -> bool {

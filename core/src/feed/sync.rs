@@ -62,6 +62,9 @@ pub struct Source {
 pub struct Sync {
     source: Source,
     in_force: Option<InForce>,
+    /// Whether a head that was asked for here has named the policy in force, or one before it. What workers share is
+    /// authentic, and may be old.
+    is_confirmed: bool,
     /// The latest position that any head told.
     latest: Option<Position>,
     /// A policy that was refused even when it was read from 0. Nothing is tried until there is another one.
@@ -137,6 +140,7 @@ impl Sync {
         Self {
             source,
             in_force: None,
+            is_confirmed: false,
             latest: None,
             refused: None,
             from_zero: false,
@@ -152,11 +156,27 @@ impl Sync {
         self.in_force.as_ref()
     }
 
-    /// How old the policy in force is.
+    /// How old the policy in force is; [`Freshness::Never`] while [`Sync::needs_head`].
     #[must_use]
     pub fn freshness(&self, now: Moment) -> Freshness {
-        let contact = self.in_force.map(|in_force| in_force.contact);
+        let in_force = self.in_force.filter(|_| self.is_confirmed);
+        let contact = in_force.map(|in_force| in_force.contact);
         Freshness::of(contact, now, self.source.patience)
+    }
+
+    /// Whether the first policy came from other workers and no head has confirmed it yet. It was theirs once; whoever can
+    /// write what they share can also bring back what they wrote long ago. So nothing is decided by it before the feed
+    /// was heard.
+    #[must_use]
+    pub fn needs_head(&self) -> bool {
+        self.in_force.is_some() && !self.is_confirmed
+    }
+
+    /// Confirms the policy in force in place of a head: another reading in the same memory, which nobody else can write,
+    /// decides by that policy now.
+    pub fn vouch(&mut self, decides: &InForce) {
+        let own = self.in_force.map(|own| (own.position, own.digest));
+        self.is_confirmed |= own == Some((decides.position, decides.digest));
     }
 
     /// Whether nothing was asked and nothing is being read: [`Sync::next`] then asks for a head, or waits until it may.
@@ -386,6 +406,7 @@ impl Sync {
             Progress::Busy => Work::Busy,
             Progress::Waiting => Work::Idle,
             Progress::Switched => {
+                self.is_confirmed |= reading.origin != Origin::Shared;
                 self.state = State::Idle;
                 self.backoff.succeeded();
                 (self.from_zero, self.refused) = (false, None);
@@ -442,6 +463,7 @@ impl Sync {
             after,
         });
         let (position, wait) = match after {
+            After::InForce(position) if !self.is_confirmed => (position, Seconds::new(0)),
             After::Zero => (Position::default(), Seconds::new(0)),
             After::InForce(position) | After::Refused(position) => (position, WAIT),
         };
@@ -499,6 +521,7 @@ impl Sync {
             && in_force.digest == head.digest
         {
             *in_force = next;
+            self.is_confirmed = true;
             self.from_zero = false;
             return Ok(News::UpToDate);
         }

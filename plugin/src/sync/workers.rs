@@ -21,7 +21,7 @@ const PAUSE: u64 = 30_000;
 /// One worker among those of its process.
 pub(super) struct Workers {
     data: HostData,
-    shelf: Shelf,
+    pub(super) shelf: Shelf,
     key: LocalKey,
     pub(super) me: Worker,
     /// There while this worker asks the feed.
@@ -196,10 +196,11 @@ impl Workers {
         is_done.map(|is_done| !is_done)
     }
 
-    /// Bytes that this worker has written and not written over.
-    pub(super) fn bytes(&self) -> u64 {
+    /// Bytes that this worker has written and not written over, if it is the one that asks the feed.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.keeper.as_ref()?;
         let lengths = self.data.written.iter();
-        lengths.map(|(_, length)| *length as u64).sum()
+        Some(lengths.map(|(_, length)| *length as u64).sum())
     }
 
     fn tell(&mut self) -> Result<(), SharedDataFailed> {

@@ -304,9 +304,53 @@ fn a_worker_that_begins_anew_takes_policy_and_age_from_another_one_and_goes_on_f
     assert!(!other.sync.read_shared(shared));
     publisher.log.push(Edit::NoRole(1));
     let request = other.asks();
-    assert_eq!((request.after, request.wait), (3, WAIT));
+    assert_eq!((request.after, request.wait), (3, Seconds::new(0)));
     other.hears(&publisher.answer(&request)).unwrap();
     other.works(&publisher);
+    assert_eq!(other.policy.store().digest(), publisher.digest());
+}
+
+#[test]
+fn a_first_policy_of_other_workers_decides_once_a_head_or_a_neighbour_has_confirmed_it() {
+    let (mut reader, mut publisher) = (Gateway::new(), Publisher::new());
+    publisher.log.extend([Edit::Role(1), Edit::Role(2)]);
+    reader.walks(&mut publisher);
+    let (shared, pages) = kept(&reader);
+    let begun = || {
+        let mut other = Gateway::new();
+        assert!(other.sync.read_shared(shared.clone()));
+        other.recovers(&pages);
+        assert!(other.sync.needs_head());
+        assert_eq!(other.sync.freshness(other.now), Freshness::Never);
+        other
+    };
+    // It is the latest.
+    let mut other = begun();
+    let request = other.asks();
+    assert_eq!(
+        other.hears(&publisher.answer(&request)).unwrap(),
+        News::UpToDate
+    );
+    assert!(!other.sync.needs_head());
+    assert_eq!(other.sync.freshness(other.now), Freshness::Fresh);
+
+    // Another configuration in the same memory decides by it; one that decides by another policy says nothing of it.
+    let mut other = begun();
+    let mut decides = shared.policy;
+    decides.position.revision += 1;
+    other.sync.vouch(&decides);
+    assert!(other.sync.needs_head());
+    other.sync.vouch(&shared.policy);
+    assert_eq!(other.sync.freshness(other.now), Freshness::Fresh);
+
+    // It was the latest once.
+    let mut other = begun();
+    publisher.log.push(Edit::NoRole(1));
+    let request = other.asks();
+    other.hears(&publisher.answer(&request)).unwrap();
+    assert_eq!(other.sync.freshness(other.now), Freshness::Never);
+    other.works(&publisher);
+    assert_eq!(other.sync.freshness(other.now), Freshness::Fresh);
     assert_eq!(other.policy.store().digest(), publisher.digest());
 }
 

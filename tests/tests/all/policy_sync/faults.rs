@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use postern_core::feed::{Head, HeadKey, MAX_PAGE, PageId};
 use postern_core::policy::Digest;
-use postern_host::CalloutReply;
+use postern_host::{CalloutReply, Fault, Request};
 
-use super::setting::{Admin, Asked, Gateway, Truth};
+use super::setting::{Admin, Asked, EXCHANGE, Gateway, Truth};
 
 type Lie = Box<dyn FnMut(&Asked, Truth) -> CalloutReply + Send>;
 
@@ -404,4 +404,93 @@ fn clocks_ten_minutes_apart_make_no_difference_and_twenty_behind_make_nothing_de
         gateway.pass(5);
         assert_eq!(gateway.reasons(), [reason], "{apart}");
     }
+}
+
+#[test]
+fn sessions_end_by_clocks_and_nothing_else_does() {
+    for apart in [-600_i64, 600] {
+        let admin = Admin::filled();
+        let (issued, revoked) = (admin.token("nightly"), admin.token("revoked"));
+        let now = postern_admin::clock::now().as_secs();
+        let seconds = now.checked_add_signed(apart).expect("a time");
+        let mut gateway = Gateway::of(&admin, 1, |builder| {
+            builder.main_thread_vm(false).wall_clock_secs(seconds)
+        });
+        gateway.pass(5);
+        let (before, other) = (gateway.exchange(&issued), gateway.exchange(&revoked));
+        admin.end_sessions(&issued.view.id);
+        admin.deactivate(&revoked.view.id);
+        gateway.pass(20);
+        // What was revoked is so by every clock.
+        assert_eq!(gateway.call(&other), [401], "{apart}");
+        let request = Request::post(EXCHANGE);
+        let (status, body) = gateway.send(request, issued.token.expose());
+        if apart < 0 {
+            // A token of that second would be void from the start: there is none.
+            assert_eq!((status, gateway.call(&before)), (503, vec![401]), "{body}");
+            gateway.pass(600);
+        } else {
+            // A gateway ahead dates tokens later than the end of their session: they live their five minutes.
+            assert_eq!(status, 200, "{body}");
+            assert_eq!(gateway.call(&before), [200], "{apart}");
+            gateway.pass(300);
+            assert_eq!(gateway.call(&before), [401], "{apart}");
+        }
+        let after = gateway.exchange(&issued);
+        assert_eq!(gateway.call(&after), [200], "{apart}");
+    }
+}
+
+#[test]
+fn without_a_monotonic_clock_nothing_is_decided_until_it_is_back() {
+    let admin = Admin::filled();
+    let issued = admin.token("nightly");
+    let mut gateway = Gateway::alone(&admin);
+    gateway.pass(5);
+    let access = gateway.exchange(&issued);
+    assert_eq!(gateway.call(&access), [200]);
+    let fault = Fault::status("clock_time_get", 52);
+    gateway.host.inject(fault).expect("there is one");
+    gateway.pass(1);
+    assert_eq!(gateway.call(&access), [503]);
+    assert!(gateway.has_said("monotonic clock fails"));
+    gateway.host.clear_faults();
+    assert_eq!(gateway.reasons(), ["policy_stale"]);
+    gateway.pass(1);
+    assert_eq!(gateway.call(&access), [200]);
+}
+
+#[test]
+fn the_feed_is_not_said_to_be_well_while_its_policy_is_refused() {
+    const PAGE: &str = "{\"format\":1}\n{\"put\":{\"token\":{\"id\":\"t-x\",\"person\":\"nobody\",\"hash\":\
+        \"sha256:4f0c2d1b8e6a97350f1d2c3b4a5968778695a4b3c2d1e0f00112233445566778\",\"expires_at\":\"never\",\"active\":true}}}\n";
+    let admin = Admin::filled();
+    let mut gateway = Gateway::alone(&admin);
+    gateway.pass(1);
+    let (key, revision) = (admin.second_key(), admin.revision() + 1);
+    let id = PageId::of(PAGE.as_bytes());
+    admin.stand_between(move |asked, truth| {
+        if asked.is_page() {
+            return CalloutReply::new(200).body(PAGE);
+        }
+        if !asked.is_head() {
+            return truth.reply();
+        }
+        let after = asked.value("after");
+        let pages = [id];
+        let pages = if after == revision.to_string() {
+            &[][..]
+        } else {
+            &pages[..]
+        };
+        signed(&key, asked, (1, revision), after == "0", pages)
+    });
+    gateway.pass(60);
+    assert!(gateway.has_said("is refused"));
+    assert!(!gateway.has_said("the feed can be read again"));
+    admin.step_aside();
+    admin.token("one");
+    admin.token("two");
+    gateway.pass(60);
+    assert!(gateway.has_said("the feed can be read again"));
 }

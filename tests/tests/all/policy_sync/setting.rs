@@ -207,6 +207,13 @@ impl Admin {
         });
     }
 
+    pub(crate) fn end_sessions(&self, id: &str) {
+        let id = id.to_owned();
+        self.change(|change| {
+            Box::pin(async move { change.act_on_token(&id, TokenAction::EndSessions).await })
+        });
+    }
+
     pub(crate) fn delete(&self, id: &str) {
         let id = id.to_owned();
         self.change(|change| {
