@@ -173,7 +173,7 @@ impl From<RegistryError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
                     "The registry is not available",
-                    "Nothing was changed; the log of the service says why",
+                    "Look whether the change was made before you ask again; the log of the service says what failed",
                 )
             }
         }
@@ -201,5 +201,22 @@ impl IntoResponse for Problem {
             headers.insert(name, HeaderValue::from_static(value));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_failing_database_is_not_said_to_have_changed_nothing() {
+        // It may fail when what was changed is read again, or after it wrote the end of a transaction.
+        let error = RegistryError::Database(Arc::new(sqlx::Error::PoolClosed));
+        let problem = Problem::from(error);
+        assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
+        let detail = &problem.body.detail;
+        assert!(detail.contains("whether the change was made"), "{detail}");
     }
 }
