@@ -52,7 +52,7 @@ struct Held {
 }
 
 impl Polls {
-    /// Ends the request that was held for this credential, and says when the next one comes.
+    /// Ends the request that was held for this credential, and says when the next one to be held comes.
     fn take_turn(&self, credential: &str) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut held = self.lock();
@@ -102,12 +102,16 @@ pub(super) async fn head(
         epoch: asked.epoch,
         revision: asked.after,
     };
-    let replaced = app.polls.take_turn(&gateway.credential);
-    let first = app.publisher.head(known, nonce, wait, clock::now);
-    let head = tokio::select! {
-        head = first => head?,
-        _ended = replaced => {
-            app.publisher.head(known, nonce, Duration::ZERO, clock::now).await?
+    let at_once = app.publisher.head(known, nonce, Duration::ZERO, clock::now);
+    let head = if wait.is_zero() {
+        // A worker that has just started asks this beside the one that waits for all.
+        at_once.await?
+    } else {
+        let replaced = app.polls.take_turn(&gateway.credential);
+        let first = app.publisher.head(known, nonce, wait, clock::now);
+        tokio::select! {
+            head = first => head?,
+            _ended = replaced => at_once.await?,
         }
     };
     app.registry.counters().heads.count();

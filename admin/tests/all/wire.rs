@@ -77,12 +77,38 @@ async fn a_credential_holds_one_request_and_a_stop_ends_all() {
     let first = service.send(Method::GET, &path, &edge, &prefer, "");
     let second = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        service.get(&path, &edge).await
+        let briefly = [("prefer", "wait=1")];
+        service.send(Method::GET, &path, &edge, &briefly, "").await
     };
     // The first one comes back although nothing has changed, since the second took its turn.
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first.status, second.status), (200, 200));
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_wait_ends_no_other_one() {
+    let service = Service::new().await;
+    let edge = service.gateway("edge-1").await;
+    let auditor = service.operator("eve", OperatorRole::Auditor).await;
+    let prefer = [("prefer", "wait=50")];
+    let path = format!("/v1/feeds/default?after=0&epoch=1&nonce={NONCE}");
+    let waiting = service.send(Method::GET, &path, &edge, &prefer, "");
+    let is_waiting = async || {
+        let metrics = service.get("/metrics", &auditor).await;
+        String::from_utf8_lossy(&metrics.body).contains("postern_admin_heads_waiting 1\n")
+    };
+    let other = async {
+        while !is_waiting().await {
+            tokio::task::yield_now().await;
+        }
+        // Another worker of the gateway that has just started.
+        assert_eq!(service.get(&path, &edge).await.status, 200);
+        assert!(is_waiting().await);
+        service.setting.person("p-1").await;
+    };
+    let (answer, ()) = tokio::join!(waiting, other);
+    assert_eq!(answer.json()["revision"], 1);
 }
 
 #[tokio::test]
