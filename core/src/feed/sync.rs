@@ -294,13 +294,16 @@ impl Sync {
             return Err(SyncFault::NotAsked);
         };
         self.state = State::Idle;
+        let needed_head = self.needs_head();
         match self.judge(&asked, body, signatures) {
             Ok(news) => {
                 self.backoff.succeeded();
                 self.not_before = asked.sent.after(PACE);
                 let is_news = !matches!(news, News::UpToDate | News::StillRefused(_));
+                // That request did not ask to be held; the next one does.
+                let has_confirmed = needed_head && !self.needs_head();
                 let held = now.since(asked.sent).unwrap_or(0);
-                if !is_news && held < millis(WAIT) / 2 {
+                if !is_news && !has_confirmed && held < millis(WAIT) / 2 {
                     // The server did not hold the request; without a pause this would be a loop.
                     let pause = POLL / 2 + jitter(POLL, random)?;
                     self.not_before = now.after(pause);

@@ -333,6 +333,10 @@ fn a_first_policy_of_other_workers_decides_once_a_head_or_a_neighbour_has_confir
     );
     assert!(!other.sync.needs_head());
     assert_eq!(other.sync.freshness(other.now), Freshness::Fresh);
+    // That question was not to be held: the next one, which is, follows without a pause.
+    let before = other.now;
+    assert_eq!(other.asks().wait, WAIT);
+    assert!(other.now.since(before).unwrap() <= 100);
 
     // Another configuration in the same memory decides by it; one that decides by another policy says nothing of it.
     let mut other = begun();
