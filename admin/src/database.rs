@@ -12,7 +12,7 @@ pub use lock::LockError;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
 
 /// The tables, as they came to be. SQLite and PostgreSQL read the same files.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -103,6 +103,11 @@ impl Database {
 
     async fn open(url: &str, settings: String) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
+        // The pool tries again for as long as it waits, whatever is wrong, and then says no more than that it has waited.
+        match first_connection(url, &settings).await {
+            Err(error) if !is_busy(&error) => return Err(OpenError::Connect(error)),
+            _ => {}
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
@@ -135,6 +140,21 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn first_connection(url: &str, settings: &str) -> Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect(url).await?;
+    connection
+        .execute(sqlx::AssertSqlSafe(settings.to_owned()))
+        .await?;
+    connection.close().await
+}
+
+/// Whether another process has the file for a moment (`SQLITE_BUSY`, <https://sqlite.org/rescode.html#busy>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
 }
 
 /// A transaction, with the connection that it is on.

@@ -124,6 +124,20 @@ fn an_empty_file_is_no_backup_that_is_good() {
     assert!(succeed(folder, &["person", "list"]).contains("p-1"));
 }
 
+#[test]
+fn a_database_that_cannot_be_read_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("postern.db"), "no database ".repeat(1000)).expect("written");
+    for command in [&["verify"][..], &["person", "list"]] {
+        let refused = fail(folder, command);
+        assert!(
+            refused.contains("file is not a database"),
+            "{command:?}: {refused}"
+        );
+    }
+}
+
 /// The database that a backup took the place of.
 fn kept(folder: &Path) -> PathBuf {
     let entries = std::fs::read_dir(folder).expect("the folder");
